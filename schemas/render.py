@@ -1,5 +1,6 @@
 """RenderSpec: everything that decides a rendered bit. Sequence i is a pure function of (spec, i)."""
 
+import builtins
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -218,7 +219,7 @@ class RenderSpec(Model):
     splits: Splits | None = Field(None, description="which sequences train, validate and test")
     seed: int = Field(0, ge=0, le=2**64 - 1, description="of all random numbers")
 
-    @property
+    @builtins.property  # the field `property` hides the decorator here
     def digest(self) -> str:
         """SHA-256 of the canonical JSON, which names the data set: 64 hexadecimal digits."""
         return digest(self)
