@@ -118,7 +118,7 @@ class Rotation(Model):
     """The angle changes about a pivot, either way; each derivative has its own sign."""
 
     kind: Literal["rotation"] = "rotation"
-    angular_velocity: Bounded[Turn] = Field((0.05, 0.35), description="rad/frame at t = 0")
+    angular_velocity: Bounded[Turn] = Field((0.05, 0.35), description="at the middle frame, rad/frame")
     angular_acceleration: Bounded[Turn] = Field((0, 0.03), description="rad/frame^2")
     angular_jerk: Bounded[Turn] = Field((0, 0.005), description="rad/frame^3")
     pivot: Literal["centroid", "orbit"] = Field("centroid", description="turn about the centroid, or about a point off it")
@@ -136,6 +136,9 @@ class Intensity(Model):
     growth_share: Share = Field(0.5, description="probability of growth; the rest decays")
     kernel_width: Annotated[Bounded[KernelWidth], AfterValidator(_odd)] = Field(
         (3, 7), description="odd width of K in px, each as likely"
+    )
+    spread: Bounded[Annotated[float, Field(gt=0, le=1)]] = Field(
+        (0.003, 0.01), description="K's standard deviation across its direction, fraction of the shorter side"
     )
     anisotropy: Bounded[Annotated[float, Field(ge=1, le=4)]] = Field(
         (1, 2.5), description="ratio of K's standard deviations along and across its direction"
@@ -158,8 +161,9 @@ class Mixed(Model):
     intensity: Intensity = Intensity()
 
 
+_PropertyMapping = Annotated[Translation | Rotation | Intensity | Mixed, Field(discriminator="kind")]
 Property = Annotated[
-    Translation | Rotation | Intensity | Mixed, Field(discriminator="kind"), BeforeValidator(_kind_alone)
+    _PropertyMapping, BeforeValidator(_kind_alone, json_schema_input_type=PropertyKind | _PropertyMapping)
 ]
 
 
