@@ -31,7 +31,9 @@ def first_mistake(error: ValidationError, schema: dict[str, Any]) -> str:
         case "value_error":
             return f"{path} is {shown(details['input'])}; {details['ctx']['error']}"
         case "union_tag_invalid" | "union_tag_not_found":
-            return f"{path} is {shown(details['input'])}; give {_expected(node)}"
+            return _wrong_kind(path, details["input"], node)
+        case "invalid_key":
+            return f"{shown(details['input'])} is no known field; give names as text"
         case _:
             return f"{path} is {shown(details['input'])}; give {_expected(node) or details['msg']}"
 
@@ -66,16 +68,27 @@ def _walk(loc: tuple[int | str, ...], schema: dict[str, Any]) -> tuple[str, dict
 
 
 def _resolved(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Follow references and take the one branch beside null; examples given on the way win."""
+    """Follow references, take the one branch beside null and short forms; examples given on the way win."""
     while True:
         if "$ref" in node:
             target = definitions[node["$ref"].rpartition("/")[2]]
         else:
             branches = [branch for branch in node.get("anyOf", []) if branch.get("type") != "null"]
+            branches = [branch for branch in branches if "discriminator" in branch] or branches
             if len(branches) != 1:
                 return node
             target = branches[0]
         node = target | ({"examples": node["examples"]} if "examples" in node else {})
+
+
+def _wrong_kind(path: str, value: object, node: dict[str, Any]) -> str:
+    """Say what is wrong with the tag of a tagged union, e.g. "property.kind is spin; give one of ..."."""
+    tag = node["discriminator"]["propertyName"]
+    if not isinstance(value, dict):
+        return f"{path} is {shown(value)}; give {_expected(node)}"
+    if tag not in value:
+        return f"{path}.{tag} is missing; give {_expected(node)}"
+    return f"{path}.{tag} is {shown(value[tag])}; give {_expected(node)}"
 
 
 def _unknown_field(path: str, node: dict[str, Any]) -> str:
@@ -102,6 +115,13 @@ def _expected(node: dict[str, Any]) -> str:
         case {"type": "integer" | "number" as kind}:
             noun = "a whole number" if kind == "integer" else "a number"
             return f"{noun} {_bounds(node)}".rstrip() + eg
+        case {"type": "array", "items": item}:
+            least = node.get("minItems", 0)
+            return f"a list{f' of {least} or more' if least else ''}, each {_expected(item)}{eg}"
+        case {"type": "object", "properties": fields}:
+            return f"a mapping with the fields {', '.join(fields)}{eg}"
+        case {"type": "string", "pattern": pattern}:
+            return f"a text that matches {pattern}{eg}"
         case {"type": str(kind)}:
             return _NOUNS.get(kind, kind) + eg
         case _:
