@@ -1,13 +1,13 @@
 """RenderSpec: everything that decides a rendered bit. Sequence i is a pure function of (spec, i)."""
 
 import builtins
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from schemas.model import Model, digest
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 """Raised with every change of a rendered bit or of the store's layout."""
 
 MAX_SIDE = 4096
@@ -121,7 +121,9 @@ class Rotation(Model):
     angular_velocity: Bounded[Turn] = Field((0.05, 0.35), description="at the middle frame, rad/frame")
     angular_acceleration: Bounded[Turn] = Field((0, 0.03), description="rad/frame^2")
     angular_jerk: Bounded[Turn] = Field((0, 0.005), description="rad/frame^3")
-    pivot: Literal["centroid", "orbit"] = Field("centroid", description="turn about the centroid, or about a point off it")
+    pivot: Literal["centroid", "orbit"] = Field(
+        "centroid", description="turn about the centroid, or about a point off it"
+    )
     orbit_radius: Bounded[Positive] = Field(
         (0.05, 0.2), description="distance of an orbit's pivot from the centroid, fraction of the shorter side"
     )
@@ -149,12 +151,12 @@ class Mixed(Model):
     """Every object is a layer of its own that translates, turns, grows or does several of these."""
 
     kind: Literal["mixed"] = "mixed"
-    assignments: tuple[
-        Annotated[tuple[BasicProperty, ...], Field(min_length=1), AfterValidator(_distinct)], ...
-    ] = Field(
-        (),
-        description="properties of object 0, 1, ... in turn; empty: each object draws one of the seven combinations",
-        examples=[[["translation"], ["rotation"], ["intensity"]]],
+    assignments: tuple[Annotated[tuple[BasicProperty, ...], Field(min_length=1), AfterValidator(_distinct)], ...] = (
+        Field(
+            (),
+            description="properties of object 0, 1, ... in turn; empty: each draws one of the seven combinations",
+            examples=[[["translation"], ["rotation"], ["intensity"]]],
+        )
     )
     translation: Translation = Translation()
     rotation: Rotation = Rotation()

@@ -1,4 +1,4 @@
-"""The layout of a store: arrays, dimensions, dtypes, units and attributes. Both programs write it, each with its own writer."""
+"""The layout of a store: arrays, dimensions, dtypes, units and attributes. Each program has its own writer of it."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -97,7 +97,9 @@ OBJECT_COLUMNS: tuple[Column, ...] = (
         long_name="unit vector (x, y) of the sine texture at angle 0",
         dimensions=_XY,
     ),
-    Column(name="texture_phase", dtype="float64", units="turns", long_name="of the sine texture at the object's centre"),
+    Column(
+        name="texture_phase", dtype="float64", units="turns", long_name="of the sine texture at the object's centre"
+    ),
     Column(name="position", dtype="float64", units="px", long_name="(x, y) of the centre at t = 0", dimensions=_XY),
     Column(name="velocity", dtype="float64", units="px/frame", long_name="(x, y) at t = 0", dimensions=_XY),
     Column(name="acceleration", dtype="float64", units="px/frame^2", long_name="(x, y) at t = 0", dimensions=_XY),
@@ -244,5 +246,3 @@ def _column_attributes(column: Column) -> dict[str, Any]:
         attributes[key] = list(column.flag_values)
         attributes["flag_meanings"] = column.flag_meanings
     return attributes
-
-
