@@ -21,7 +21,7 @@ def json_schema(model: type[Model]) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-def drifted(folder: Path) -> list[Path]:
+def drifted(folder: Path = FOLDER) -> list[Path]:
     """Return the files of a folder whose text is not what the models say now; missing ones included."""
     return [
         folder / name

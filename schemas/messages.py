@@ -23,7 +23,7 @@ def first_mistake(error: ValidationError, schema: dict[str, Any]) -> str:
     path, node = _walk(details["loc"], schema)
     match details["type"]:
         case "extra_forbidden":
-            return _unknown_field(path, node)
+            return _unknown_field(path, str(details["loc"][-1]), node)
         case "missing":
             return f"{path} is missing; give {_expected(node)}"
         case "value_error" if not path:
@@ -39,9 +39,10 @@ def first_mistake(error: ValidationError, schema: dict[str, Any]) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value as a user would write it, cut at 60 characters."""
+    """Return a value as a user would write it, on one line and cut at 60 characters."""
     text = value if isinstance(value, str) else repr(value)
     text = " ".join(text.split()) or "empty"
+    text = text if text.isprintable() else repr(text)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -62,7 +63,7 @@ def _walk(loc: tuple[int | str, ...], schema: dict[str, Any]) -> tuple[str, dict
             items = node.get("prefixItems", [])
             node = items[step] if step < len(items) else node.get("items", {})
         else:
-            path += f".{step}" if path else step
+            path += f".{shown(step)}" if path else shown(step)
             node = node.get("properties", {}).get(step, node)
     return path, _resolved(node, definitions)
 
@@ -91,9 +92,8 @@ def _wrong_kind(path: str, value: object, node: dict[str, Any]) -> str:
     return f"{path}.{tag} is {shown(value[tag])}; give {_expected(node)}"
 
 
-def _unknown_field(path: str, node: dict[str, Any]) -> str:
+def _unknown_field(path: str, field: str, node: dict[str, Any]) -> str:
     known = list(node.get("properties", {}))
-    field = path.rpartition(".")[2]
     near = difflib.get_close_matches(field, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known fields: {', '.join(known)}"
     return f"{path} is no known field; {hint}"
