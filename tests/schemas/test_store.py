@@ -101,7 +101,7 @@ def test_flags_have_one_meaning_each() -> None:
     flagged = [layout.attributes for layout in layouts(some) if "flag_meanings" in layout.attributes]
     assert len(flagged) == 4
     for attributes in flagged:
-        flags = attributes.get("flag_values", attributes.get("flag_masks"))
+        flags = attributes["flag_values" if "flag_values" in attributes else "flag_masks"]
         assert len(flags) == len(attributes["flag_meanings"].split())
     assert len(set(OBJECT_KINDS.values())) == len(OBJECT_KINDS)
     assert sum(PROPERTY_BITS.values()) == 2 ** len(PROPERTY_BITS) - 1
@@ -142,5 +142,5 @@ def test_attributes_out_of_range_are_refused_by_name(changes: dict[str, Any], me
 
 
 def test_attributes_with_a_broken_spec_say_where_it_stands() -> None:
-    with pytest.raises(InputError, match="^attribute spec: property is missing"):
+    with pytest.raises(InputError, match=r"^attribute spec: property is missing"):
         _ = StoreAttributes.parse(attributes(spec={})).render_spec
