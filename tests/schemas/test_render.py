@@ -127,9 +127,8 @@ REFUSED: list[tuple[dict[Any, Any], str]] = [
     ({"noise": {"drift": [0]}}, "noise.drift[1] is missing; give a number from -1 to 1"),
     ({"noise": {"ratoi": 0.2}}, "noise.ratoi is no known field; did you mean ratio?"),
     (
-        {"noise": 0.7},
-        "noise is 0.7; give a mapping with the fields ratio, gaussian, white, perlin, octaves, cell, cell_frames, "
-        "drift",
+        {"objects": 3},
+        "objects is 3; give a mapping with the fields count, kinds, size, line_width, intensity",
     ),
     ({"objects": {"count": 3}}, "objects.count is 3; give 2 values: [low, high], each a whole number from 1 to 16"),
     ({"objects": {"count": [0, 3]}}, "objects.count[0] is 0; give a whole number from 1 to 16"),
