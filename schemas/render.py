@@ -133,14 +133,14 @@ class Intensity(Model):
     """The image grows or decays: I(t+1) = clip(K * I(t), 0, 1), K a convolution filter of total weight g."""
 
     kind: Literal["intensity"] = "intensity"
-    growth: Bounded[Annotated[float, Field(ge=1, le=4)]] = Field((1.03, 1.15), description="g of growth, per frame")
-    decay: Bounded[Share] = Field((0.85, 0.97), description="g of decay, per frame")
+    growth: Bounded[Annotated[float, Field(ge=1, le=4)]] = Field((1.1, 1.32), description="g of growth, per frame")
+    decay: Bounded[Share] = Field((0.72, 0.9), description="g of decay, per frame")
     growth_share: Share = Field(0.5, description="probability of growth; the rest decays")
     kernel_width: Annotated[Bounded[KernelWidth], AfterValidator(_odd)] = Field(
         (3, 7), description="odd width of K in px, each as likely"
     )
     spread: Bounded[Annotated[float, Field(gt=0, le=1)]] = Field(
-        (0.003, 0.01), description="K's standard deviation across its direction, fraction of the shorter side"
+        (0.002, 0.008), description="K's standard deviation across its direction, fraction of the shorter side"
     )
     anisotropy: Bounded[Annotated[float, Field(ge=1, le=4)]] = Field(
         (1, 2.5), description="ratio of K's standard deviations along and across its direction"

@@ -47,8 +47,8 @@ from schemas.store import OBJECT_KINDS, PROPERTY_BITS
 
 Range = tuple[float, float]
 _TAU = 6.283185307179586
-_MAX_START_DIVISOR = 4.0
-"""A growing object starts at its largest intensity / min(g^(T-1), 4): long sequences start visible, and saturate."""
+_MAX_START_DIVISOR = 8.0
+"""A growing object starts at its largest intensity / min(g^(T-1), 8): long sequences start visible, and saturate."""
 _FIRST_VERTEX_DRAW = 100
 _REJECTION_DRAWS = 1000
 """First draw number of a direction, which may need several; one block of a thousand each."""
