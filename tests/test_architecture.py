@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "datagen/rendering/*": {"numpy", "numba", "datagen", "schemas"},
     "datagen/storage/checksums.py": DATAGEN | {"google_crc32c"},
     "datagen/storage/engine.py": DATAGEN | {"dask", "distributed"},
+    "datagen/storage/machine.py": DATAGEN | {"llvmlite"},
     "datagen/storage/sprites.py": DATAGEN | {"sklearn"},
     "datagen/views/lazy.py": DATAGEN | {"dask"},
     "datagen/views/export.py": DATAGEN | {"av"},
