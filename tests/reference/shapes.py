@@ -1,5 +1,6 @@
 """Coverage from signed distances, one obvious line each; polygons by winding number, sprites by scipy."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def shoelace_area(vertices: Array) -> float:
 def polygon_centroid(vertices: Array) -> Array:
     """Return the centre of mass of a polygon: triangles from the first vertex, weighed by area."""
     first, rest = vertices[0], vertices[1:]
-    triangles = [(first, b, c) for b, c in zip(rest[:-1], rest[1:], strict=True)]
+    triangles = [(first, b, c) for b, c in pairwise(rest)]
     areas = np.array([shoelace_area(np.array(triangle)) for triangle in triangles])
     centres = np.array([np.mean(triangle, axis=0) for triangle in triangles])
     return np.asarray(areas @ centres / areas.sum())

@@ -1,5 +1,6 @@
 """Coverage is that of the exact shape, to the sub-pixel; sprites are sampled, not copied."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy import ndimage
 from datagen.rendering.parameters import VERTEX_COUNT, VERTICES
 from datagen.rendering.sequence import Renderer
 from datagen.rendering.shapes import cover_row, extent
+from datagen.storage.sprites import sprite_set
 from schemas.render import RenderSpec
 from tests.reference import shapes
 from tests.reference.kinematics import turn
@@ -210,7 +212,7 @@ def test_moving_by_a_tenth_of_a_pixel_moves_the_first_moment_by_a_tenth_of_the_a
 def test_no_pixel_changes_more_than_the_object_moves(name: str) -> None:
     # A distance changes at most as far as one walks, so coverage cannot jump, whatever pixel boundary is crossed.
     steps = [covered(SHAPES[name], (24 + 0.05 * k, 24 - 0.03 * k), 0.3) for k in range(40)]
-    largest = max(np.abs(after - before).max() for before, after in zip(steps, steps[1:], strict=False))
+    largest = max(np.abs(after - before).max() for before, after in pairwise(steps))
     walked = np.hypot(0.05, 0.03)
     assert 0.5 * walked < largest <= walked + 2 * FLOAT32
 
@@ -263,7 +265,9 @@ def test_minified_sprite_keeps_its_mean_intensity(angle: float, size: float) -> 
 
 def test_minified_sprite_is_the_average_over_its_pixels() -> None:
     sprite = ndimage.gaussian_filter(noise_sprite(40, 28).astype(float), 1.5).astype(np.uint8)
-    spec = RenderSpec(property="rotation", objects={"kinds": ["sprite"]}, sprites=_named(sprite), height=32, width=32)
+    spec = RenderSpec(
+        property="rotation", objects={"kinds": ["sprite"]}, sprites=sprite_set(sprite[None]), height=32, width=32
+    )
     columns = {name: np.array([value]) for name, value in (("kind", 4), ("size", 6.3), ("sprite", 0))}
     u, v = object_grid((16.2, 15.6), 0.7, spec.height)
     expected = shapes.coverage(columns, 0, u, v, sprite[None])
@@ -293,7 +297,7 @@ def test_sprite_stands_upright_at_the_start() -> None:
         property="rotation",
         objects={"kinds": ["sprite"], "count": (1, 1), "size": (0.3, 0.3)},
         texture={"contrast": (0, 0)},
-        sprites=_named(sprite),
+        sprites=sprite_set(sprite[None]),
         height=32,
         width=32,
         noise={"ratio": 0},
@@ -311,10 +315,3 @@ def test_rows_hold_vertices_in_the_tables_order() -> None:
     row = polygon(STAR)
     assert row[VERTEX_COUNT] == len(STAR)
     np.testing.assert_array_equal(row[VERTICES : VERTICES + 2 * len(STAR)].reshape(-1, 2), STAR)
-
-
-def _named(sprite: Array) -> dict[str, Any]:
-    import hashlib
-
-    height, width = sprite.shape
-    return {"count": 1, "height": height, "width": width, "sha256": hashlib.sha256(sprite.tobytes()).hexdigest()}
