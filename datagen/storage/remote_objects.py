@@ -1,0 +1,130 @@
+"""Objects behind fsspec, e.g. in an S3 bucket: each is put by one request or one multipart upload."""
+
+from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import zarr.storage
+from numpy.typing import NDArray
+from zarr.abc.store import Store
+
+from schemas.errors import InputError, MissingExtraError
+
+
+class RemoteObjects:
+    """The objects of one store below a URL."""
+
+    in_memory = True
+
+    def __init__(self, url: str) -> None:
+        self.path = url.rstrip("/")
+        try:
+            import fsspec
+
+            # The blocking interface, which any thread may call; zarr has its own, asynchronous instance.
+            self._files, self._root = fsspec.url_to_fs(self.path)
+        except ImportError as error:
+            raise MissingExtraError(
+                f"{url} needs a package that is not installed ({error}); pip install 'stmoe-synth[cloud]'"
+            ) from error
+        except ValueError as error:
+            raise InputError(f"{url} cannot be opened: {_first_line(error)}; give a path or e.g. s3://…") from error
+
+    def store(self) -> Store:
+        """Return the zarr store that reads these objects."""
+        return zarr.storage.FsspecStore.from_url(self.path, read_only=True)
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> bytes | None:
+        """Return bytes of an object, fewer where it is shorter, or None where there is none."""
+        stop = None if length is None else start + length
+        try:
+            return bytes(self._files.cat_file(self._at(key), start=start, end=stop))
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            return None
+        except Exception as error:
+            if "not satisfiable" in str(error):  # S3's word for an object that ends before `start`
+                return b""
+            raise _remote_error(self.path, "read", error) from error
+
+    def sizes(self, directory: str) -> Iterator[tuple[str, int]]:
+        """Yield key and bytes of every object below a directory."""
+        with self._talking("listed"), suppress(FileNotFoundError):
+            self._files.invalidate_cache()
+            found = self._files.find(self._at(directory), detail=True)
+            yield from ((name.removeprefix(self._root + "/"), info["size"]) for name, info in found.items())
+
+    def is_empty(self) -> bool:
+        """Return whether nothing is there."""
+        return next(self.sizes(""), None) is None
+
+    def put(self, objects: Mapping[str, bytes | bytearray]) -> None:
+        """Put whole objects, several at a time."""
+        with self._talking("written"):
+            self._files.pipe({self._at(key): data for key, data in objects.items()})
+
+    def batch(self, sizes: Mapping[str, int]) -> "_Buffers":
+        """Begin objects of these many bytes."""
+        return _Buffers(self, sizes)
+
+    def delete(self, key: str) -> None:
+        """Delete an object if it is there."""
+        with self._talking("written"), suppress(FileNotFoundError):
+            self._files.rm_file(self._at(key))
+
+    def clear(self, keep: str) -> None:
+        """Delete every object but one."""
+        names = [self._at(key) for key, _ in self.sizes("") if key != keep]
+        with self._talking("written"):
+            if names:
+                self._files.rm(names)
+
+    def sweep(self, directory: str, finished: Container[int]) -> None:
+        """Do nothing: a put that was killed leaves nothing that can be seen."""
+
+    def _at(self, key: str) -> str:
+        return f"{self._root}/{key}" if key else self._root
+
+    @contextmanager
+    def _talking(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except InputError:
+            raise
+        except Exception as error:  # every protocol has exceptions of its own
+            raise _remote_error(self.path, doing, error) from error
+
+
+class _Buffers:
+    """Objects held in memory until they are put."""
+
+    def __init__(self, objects: RemoteObjects, sizes: Mapping[str, int]) -> None:
+        self._objects = objects
+        self._buffers = {key: bytearray(size) for key, size in sizes.items()}
+
+    def write(self, key: str, offset: int, data: NDArray[Any]) -> None:
+        self._buffers[key][offset : offset + data.nbytes] = data.data
+
+    def commit(self) -> None:
+        self._objects.put(self._buffers)
+        self._buffers.clear()
+
+    def discard(self) -> None:
+        self._buffers.clear()
+
+
+def _remote_error(path: str, doing: str, error: Exception) -> InputError:
+    said = _first_line(error)
+    match error:
+        case FileNotFoundError():
+            advice = "make the bucket first, or give another"
+        case PermissionError():
+            advice = "check the credentials, e.g. AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what they may do"
+        case _ if "credential" in said.lower():
+            advice = "set them, e.g. AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        case _:
+            advice = "check the address, e.g. AWS_ENDPOINT_URL, and run the same command again"
+    return InputError(f"{path} cannot be {doing}: {said}; {advice}")
+
+
+def _first_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
