@@ -1,0 +1,204 @@
+"""The command `datagen`: parse, call, print, exit code."""
+
+import errno
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from datagen import progress
+from datagen.options import json_option, request_of, spec_options, stored_options, version_option, with_default
+from datagen.request import DEFAULT_N, resolve
+from schemas.errors import InputError
+from schemas.generate import json_schema
+from schemas.model import Model
+from schemas.render import RenderSpec
+from schemas.store import StoreAttributes
+
+if TYPE_CHECKING:
+    from datagen.storage.engine import RenderReport
+
+INTERRUPTED = 130
+NEEDED_PACKAGES = frozenset({"PIL", "filelock", "google_crc32c", "llvmlite", "numba"})
+"""What the extra `datagen` brings."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """
+    Run the command line and exit: 0 done, 1 the input or the world is at fault, 2 usage, 130 interrupted.
+
+    Parameters
+    ----------
+    arguments : without the program's name; None for those of the process
+    """
+    _log_to_stderr()
+    sys.exit(_exit_code(arguments))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@version_option
+def datagen() -> None:
+    """
+    Render synthetic image sequences with known physics: objects that translate, rotate, grow or decay, under noise.
+
+    Sequence i is a function of the spec and i alone, so the same command gives the same bytes anywhere, and goes on
+    with what an earlier one left unfinished.
+    """
+
+
+@datagen.command()
+@spec_options
+@stored_options
+@click.option("--n", type=int, help=with_default("sequences", f"{DEFAULT_N:,}, or what the spec's splits add up to"))
+@click.option("--out", metavar="PATH|URL", help=with_default("where the store goes", "./<property or preset>.zarr"))
+@click.option("--workers", type=int, help=with_default("threads that render", "all cores"))
+@click.option("--scheduler", metavar="ADDRESS", help="render on a Dask cluster instead, e.g. tcp://10.0.0.1:8786")
+@click.option("--overwrite", is_flag=True, help="delete another store that lies there")
+@json_option
+def render(
+    *,
+    n: int | None,
+    out: str | None,
+    workers: int | None,
+    scheduler: str | None,
+    overwrite: bool,
+    as_json: bool,
+    **asked: Any,
+) -> None:
+    """
+    Render sequences into a Zarr store, and print its path.
+
+    What is there already is not rendered again: after an interruption the same command continues, and a larger --n
+    extends the store.
+    """
+    request = request_of(**asked)
+    if workers is not None and scheduler is not None:
+        raise click.UsageError("--workers are threads of this machine; give them or --scheduler")
+    data = resolve(request)
+    count, target = data.n if n is None else n, out or f"{data.name}.zarr"
+    _require_kernels()
+    from datagen.storage.engine import render_store
+
+    _say(f"rendering {count:,} sequences of {data.name} into {target}, spec {data.spec.digest[:12]}")
+    try:
+        with progress.shown("rendering") as update:
+            report = render_store(
+                data.spec,
+                count,
+                target,
+                sprites=data.sprites,
+                workers=workers,
+                scheduler=scheduler,
+                overwrite=overwrite,
+                progress=update,
+            )
+    except KeyboardInterrupt:
+        _say(f"interrupted; what is finished stays in {target}, and the same command continues")
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    _say(_summary(report))
+    click.echo(_json(_with_rate(report)) if as_json else report.path)
+
+
+@datagen.command()
+@click.argument("store")
+@json_option
+def inspect(*, store: str, as_json: bool) -> None:
+    """
+    Describe STORE, a path or URL: spec, state, arrays, sizes.
+
+    The store may be unfinished, or hold real data.
+    """
+    from datagen.inspection import as_text, inspect_store
+
+    summary = inspect_store(store)
+    click.echo(_json(summary) if as_json else as_text(summary))
+
+
+@datagen.command()
+@click.argument("of", type=click.Choice(["spec", "store"]), default="spec")
+def schema(*, of: str) -> None:
+    """Print the JSON Schema of spec files, or that of a store's attributes."""
+    models: dict[str, type[Model]] = {"spec": RenderSpec, "store": StoreAttributes}
+    click.echo(json_schema(models[of]), nl=False)
+
+
+@datagen.command()
+def warmup() -> None:
+    """
+    Compile all kernels now, and print the folder that keeps them.
+
+    Every command that needs them does this by itself, once; NUMBA_CACHE_DIR chooses another folder.
+    """
+    from datagen.warmup import warm_up
+
+    click.echo(warm_up())
+
+
+def _exit_code(arguments: Sequence[str] | None) -> int:
+    try:
+        return int(datagen.main(arguments, prog_name="datagen", standalone_mode=False) or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        _say(error.format_message())
+        return error.exit_code
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "datagen"
+        return _failed(f"{error.format_message().rstrip('.')}; see `{command} --help`", error.exit_code)
+    except click.Abort:
+        return _failed("interrupted", INTERRUPTED)
+    except (InputError, click.ClickException) as error:
+        return _failed(str(error), 1)
+    except ModuleNotFoundError as error:
+        if error.name not in NEEDED_PACKAGES:
+            raise
+        return _failed(f"{error.name} is not installed; pip install 'stmoe-synth[datagen]'", 1)
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # the reader of stdout, e.g. head, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        what = f"{error.filename}: " if error.filename else ""
+        return _failed(f"{what}{(error.strerror or str(error)).lower()}", 1)
+
+
+def _failed(line: str, code: int) -> int:
+    _say(f"error: {line}")
+    return code
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _summary(report: "RenderReport") -> str:
+    if not report.rendered:
+        return f"all {report.n:,} sequences are there already"
+    there = f"; {report.resumed:,} were there already" if report.resumed else ""
+    rate = report.rendered / report.seconds
+    return f"rendered {report.rendered:,} sequences in {report.seconds:.1f} s, {progress.speed(rate)}{there}"
+
+
+def _with_rate(report: "RenderReport") -> dict[str, Any]:
+    return {**asdict(report), "sequences_per_second": report.rendered / report.seconds}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2)
+
+
+def _require_kernels() -> None:
+    """Refuse, before anything is written, a machine that cannot keep compiled kernels."""
+    from datagen.warmup import kernel_folder
+
+    kernel_folder()
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("datagen")
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
