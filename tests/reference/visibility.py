@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from datagen.rendering.sequence import Renderer, Sequences
 from schemas.render import RenderSpec
+from tests.reference.specs import clean_spec
 
 Array = NDArray[Any]
 INPUT_FRAMES = 4
@@ -22,17 +23,9 @@ GREY_LEVEL = 1 / 255
 _BATCH = 50
 
 
-def clean_spec(kind: str, side: int, **fields: Any) -> RenderSpec:
+def square_spec(kind: str, side: int, **fields: Any) -> RenderSpec:
     """Return the default spec of a property without noise, with clean float32 frames and masks."""
-    return RenderSpec(
-        property={"kind": kind},
-        height=side,
-        width=side,
-        dtype="float32",
-        noise={"ratio": 0},
-        truth=("mask",),
-        **fields,
-    )
+    return clean_spec(kind, height=side, width=side, truth=("mask",), **fields)
 
 
 def batches(spec: RenderSpec, draws: int) -> Iterator[Sequences]:
@@ -66,6 +59,7 @@ def visible_change(spec: RenderSpec, draws: int) -> Array:
     """
     changes = []
     for batch in batches(spec, draws):
+        assert batch.mask is not None
         inside = (batch.mask > 0) | (batch.mask[:, :1] > 0)
         difference = np.abs(batch.frames - batch.frames[:, :1], dtype=np.float64)
         mean = np.sum(difference * inside, axis=(2, 3)) / np.maximum(inside.sum(axis=(2, 3)), 1)
@@ -77,6 +71,7 @@ def last_frames(spec: RenderSpec, draws: int) -> tuple[Array, Array]:
     """Return for each sequence, at its last frame, the saturated share of the objects' pixels and the maximum."""
     saturated, maximum = [], []
     for batch in batches(spec, draws):
+        assert batch.mask is not None
         last, inside = batch.frames[:, -1], batch.mask[:, -1] > 0
         saturated.append(np.sum((last >= 1) & inside, axis=(1, 2)) / np.maximum(inside.sum(axis=(1, 2)), 1))
         maximum.append(last.max(axis=(1, 2)))
@@ -98,15 +93,15 @@ def table(draws: int, side: int) -> Iterator[str]:
     """Yield the rows of the table for frames of one size: statistic, value, what is asked for."""
     yield f"| {side}x{side}, {draws} draws | measured | asked for |"
     yield "| --- | --- | --- |"
-    in_view = share_of_objects_in_view(clean_spec("translation", side), draws, 0.7)
+    in_view = share_of_objects_in_view(square_spec("translation", side), draws, 0.7)
     yield f"| translation: objects whose centre is in the frame in >= 70 % of the frames | {in_view:.2%} | 95 % |"
-    change = visible_change(clean_spec("rotation", side, objects={"count": (1, 1)}), draws)
+    change = visible_change(square_spec("rotation", side, objects={"count": (1, 1)}), draws)
     turning = np.mean(change > 5 * GREY_LEVEL)
     yield f"| rotation: mean change inside the object above 5 grey levels | {turning:.2%} | 99 % |"
-    saturated, maximum = last_frames(clean_spec("intensity", side), draws)
+    saturated, maximum = last_frames(square_spec("intensity", side), draws)
     kept = np.mean((saturated < 0.5) & (maximum > 5 * GREY_LEVEL))
     yield f"| intensity: last frame neither saturated (half of the object) nor below 5/255 | {kept:.2%} | 90 % |"
-    errors = {kind: persistence_error(clean_spec(kind, side), draws) for kind in _PROPERTIES}
+    errors = {kind: persistence_error(square_spec(kind, side), draws) for kind in _PROPERTIES}
     yield from (f"| {kind}: persistence's MSE | {error:.3e} | |" for kind, error in errors.items())
     ratio = errors["intensity"] / errors["rotation"]
     yield f"| intensity's over rotation's | {ratio:.2f} | 1/3 |"

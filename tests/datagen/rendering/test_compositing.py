@@ -10,10 +10,10 @@ from datagen.rendering.compositing import composite_sequence
 from datagen.rendering.parameters import ROW_LENGTH
 from datagen.rendering.sequence import Renderer
 from datagen.storage.sprites import sprite_set
-from schemas.render import RenderSpec
 from tests.reference import growth
 from tests.reference.parameters import columns_of, objects_of, row_of
 from tests.reference.renderer import render_reference
+from tests.reference.specs import clean_spec
 
 Array = NDArray[Any]
 SIDE = 24
@@ -157,11 +157,9 @@ def test_one_growing_layer_is_the_whole_image() -> None:
         "objects": {"count": (1, 1)},
         "height": SIDE,
         "width": SIDE,
-        "dtype": "float32",
-        "noise": {"ratio": 0},
     }
-    as_image = Renderer(RenderSpec(property="intensity", **fields)).render(0, 8)
-    as_layer = Renderer(RenderSpec(property={"kind": "mixed", "assignments": [["intensity"]]}, **fields)).render(0, 8)
+    as_image = Renderer(clean_spec("intensity", **fields)).render(0, 8)
+    as_layer = Renderer(clean_spec({"kind": "mixed", "assignments": [["intensity"]]}, **fields)).render(0, 8)
     np.testing.assert_array_equal(as_image.frames, as_layer.frames)
 
 
@@ -177,13 +175,11 @@ PROPERTIES: dict[str, Any] = {
 @pytest.mark.parametrize("shape", [(24, 24), (17, 30), (31, 9)])
 @pytest.mark.parametrize("name", PROPERTIES)
 def test_clean_sequence_and_mask_are_the_reference_renderers(name: str, shape: tuple[int, int]) -> None:
-    spec = RenderSpec(
-        property=PROPERTIES[name],
+    spec = clean_spec(
+        PROPERTIES[name],
         frames=4,
         height=shape[0],
         width=shape[1],
-        dtype="float32",
-        noise={"ratio": 0},
         objects={"count": (1, 4), "size": (0.15, 0.4)},
         truth=("clean", "mask"),
     )
@@ -204,13 +200,11 @@ def test_clean_sequence_and_mask_are_the_reference_renderers(name: str, shape: t
 
 def test_sequences_with_sprites_are_the_reference_renderers() -> None:
     sprites = np.random.default_rng(5).integers(0, 256, (12, 7, 5), dtype=np.uint8)
-    spec = RenderSpec(
-        property="mixed",
+    spec = clean_spec(
+        "mixed",
         frames=4,
         height=32,
         width=32,
-        dtype="float32",
-        noise={"ratio": 0},
         objects={"kinds": ["sprite", "circle"], "size": (0.15, 0.4)},
         sprites=sprite_set(sprites),
         truth=("clean", "mask"),

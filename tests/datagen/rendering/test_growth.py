@@ -14,6 +14,7 @@ from datagen.rendering.sequence import Renderer
 from schemas.render import RenderSpec
 from tests.reference import growth as reference
 from tests.reference.parameters import columns_of, row_of, rows_of
+from tests.reference.specs import clean_spec, spec_of
 
 Array = NDArray[Any]
 FLOAT32 = 2e-6
@@ -125,9 +126,8 @@ def test_growth_never_passes_white_and_decay_never_black() -> None:
     assert 0 <= faded.min() <= faded.max() < 1e-4
 
 
-def intensity_spec(**fields: Any) -> RenderSpec:
-    settings: dict[str, Any] = {"property": "intensity", "height": 32, "width": 24, "frames": 8, **fields}
-    return RenderSpec(dtype="float32", noise={"ratio": 0}, **settings)
+def intensity_spec(changes: Any = "intensity", **fields: Any) -> RenderSpec:
+    return clean_spec(changes, **{"height": 32, "width": 24, "frames": 8, **fields})
 
 
 def kernel_of(columns: dict[str, Array]) -> Array:
@@ -140,7 +140,7 @@ def test_frames_of_an_intensity_sequence_are_the_clipped_convolution_of_the_fram
     share: float, width: int
 ) -> None:
     changes = {"kind": "intensity", "growth_share": share, "kernel_width": (width, width), "spread": (0.01, 0.05)}
-    spec = intensity_spec(property=changes)
+    spec = intensity_spec(changes)
     rendered = Renderer(spec).render(0, 12)
     for k in range(12):
         kernel = kernel_of(columns_of(rendered.parameters, k))
@@ -172,7 +172,7 @@ def test_light_grows_by_its_weight_until_it_meets_white_or_the_border() -> None:
 def test_light_that_leaves_the_frame_is_lost() -> None:
     # Objects larger than the frame: their light meets all four borders. "nearest" is a border that reflects it.
     changes = {"kind": "intensity", "growth_share": 0, "kernel_width": (7, 7), "spread": (0.05, 0.08)}
-    spec = intensity_spec(objects={"kinds": ["circle"], "size": (0.8, 0.9)}, property=changes)
+    spec = intensity_spec(changes, objects={"kinds": ["circle"], "size": (0.8, 0.9)})
     rendered = Renderer(spec).render(0, 6)
     for k in range(6):
         kernel = kernel_of(columns_of(rendered.parameters, k))
@@ -183,7 +183,7 @@ def test_light_that_leaves_the_frame_is_lost() -> None:
 
 
 def test_drawn_kernels_are_those_of_the_table() -> None:
-    spec = RenderSpec(property="mixed", height=32, width=32)
+    spec = spec_of("mixed", height=32, width=32)
     table = Renderer(spec).render(0, 30).parameters
     compared = 0
     for k in range(30):

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from datagen.rendering.kinematics import evaluate, pose, rebase
 from datagen.rendering.parameters import ANGLE
 from datagen.rendering.sequence import Renderer
-from schemas.render import RenderSpec
 from tests.reference import kinematics
 from tests.reference.parameters import Columns, columns_of, row_of, rows_of
+from tests.reference.specs import spec_of
 
 Array = NDArray[Any]
 MOMENTS = (-3.0, 0.0, 0.5, 4.0, 9.0, 23.75)
@@ -31,7 +31,7 @@ SPECS: dict[str, Any] = {
 
 
 def drawn(name: str, count: int = 20) -> list[Columns]:
-    spec = RenderSpec(property=SPECS[name], height=24, width=32)
+    spec = spec_of(SPECS[name], height=24, width=32)
     table = Renderer(spec).render(0, count).parameters
     return [columns_of(table, k) for k in range(count)]
 

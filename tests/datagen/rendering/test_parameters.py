@@ -6,9 +6,9 @@ import pytest
 from datagen.rendering import parameters
 from datagen.rendering.parameters import COLUMNS, ROW_LENGTH
 from datagen.rendering.sequence import Renderer
-from schemas.render import RenderSpec
 from schemas.store import OBJECT_COLUMNS, OBJECT_KINDS, PROPERTY_BITS
 from tests.reference.parameters import columns_of, row_of, rows_of
+from tests.reference.specs import spec_of
 
 _LENGTHS = {"component": 2, "vertex": 8}
 
@@ -74,7 +74,7 @@ def test_codes_are_those_of_the_store() -> None:
 
 
 def test_table_holds_the_rows_that_were_drawn() -> None:
-    spec = RenderSpec(property="mixed", height=16, width=16, objects={"count": (1, 4)})
+    spec = spec_of("mixed", height=16, width=16, objects={"count": (1, 4)})
     table = Renderer(spec).render(0, 8).parameters
     for k in range(8):
         rows = rows_of(columns_of(table, k))
@@ -84,7 +84,7 @@ def test_table_holds_the_rows_that_were_drawn() -> None:
 
 
 def test_absent_objects_are_zeros_without_sprite_and_growth() -> None:
-    spec = RenderSpec(property="mixed", height=16, width=16, objects={"count": (1, 5)})
+    spec = spec_of("mixed", height=16, width=16, objects={"count": (1, 5)})
     table = Renderer(spec).render(0, 16).parameters
     absent = table["kind"] == 0
     assert absent.any()

@@ -14,10 +14,10 @@ from datagen.rendering.parameters import VERTEX_COUNT, VERTICES
 from datagen.rendering.sequence import Renderer
 from datagen.rendering.shapes import cover_row, extent
 from datagen.storage.sprites import sprite_set
-from schemas.render import RenderSpec
 from tests.reference import shapes
 from tests.reference.kinematics import turn
 from tests.reference.parameters import columns_of, row_of
+from tests.reference.specs import spec_of
 
 Array = NDArray[Any]
 SIDE = 48
@@ -64,8 +64,8 @@ def antialiased(distance: Array) -> Array:
 
 
 def drawn_polygons(draws: int) -> list[Array]:
-    spec = RenderSpec(
-        property="rotation",
+    spec = spec_of(
+        "rotation",
         height=SIDE,
         width=SIDE,
         objects={"kinds": ["polygon"], "count": (2, 2), "size": (0.2, 0.4)},
@@ -265,9 +265,7 @@ def test_minified_sprite_keeps_its_mean_intensity(angle: float, size: float) -> 
 
 def test_minified_sprite_is_the_average_over_its_pixels() -> None:
     sprite = ndimage.gaussian_filter(noise_sprite(40, 28).astype(float), 1.5).astype(np.uint8)
-    spec = RenderSpec(
-        property="rotation", objects={"kinds": ["sprite"]}, sprites=sprite_set(sprite[None]), height=32, width=32
-    )
+    spec = spec_of("rotation", objects={"kinds": ["sprite"]}, sprites=sprite_set(sprite[None]), height=32, width=32)
     columns = {name: np.array([value]) for name, value in (("kind", 4), ("size", 6.3), ("sprite", 0))}
     u, v = object_grid((16.2, 15.6), 0.7, spec.height)
     expected = shapes.coverage(columns, 0, u, v, sprite[None])
@@ -293,8 +291,8 @@ def test_sprite_stands_upright_at_the_start() -> None:
     # A flag: bright in the upper left quarter. Upright means that it is there on screen too.
     sprite = np.zeros((16, 16), np.uint8)
     sprite[:8, :8] = 255
-    spec = RenderSpec(
-        property="rotation",
+    spec = spec_of(
+        "rotation",
         objects={"kinds": ["sprite"], "count": (1, 1), "size": (0.3, 0.3)},
         texture={"contrast": (0, 0)},
         sprites=sprite_set(sprite[None]),

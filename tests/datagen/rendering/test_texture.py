@@ -15,6 +15,7 @@ from schemas.render import RenderSpec
 from tests.reference import renderer as reference
 from tests.reference.kinematics import pose, turn
 from tests.reference.parameters import columns_of, row_of
+from tests.reference.specs import clean_spec
 
 Array = NDArray[Any]
 WIDTH = 64
@@ -84,9 +85,7 @@ def test_light_is_proportional_to_coverage() -> None:
 
 
 def rotation_spec(**objects: Any) -> RenderSpec:
-    return RenderSpec(
-        property="rotation", dtype="float32", noise={"ratio": 0}, truth=("mask",), objects={"count": (1, 1), **objects}
-    )
+    return clean_spec("rotation", truth=("mask",), objects={"count": (1, 1), **objects})
 
 
 def turned_image(first: Array, centre: Array, angle: float) -> Array:
@@ -125,6 +124,7 @@ def test_rotating_object_is_a_rotated_picture(objects: dict[str, Any]) -> None:
 def test_a_texture_that_stood_still_would_be_seen() -> None:
     # The check above is worth something only if it fails for a picture that is not turned.
     rendered = Renderer(rotation_spec(size=(0.2, 0.35))).render(0, 16)
+    assert rendered.mask is not None
     still = np.abs(rendered.frames[:, 3] - rendered.frames[:, 0])
     mask = rendered.mask[:, 0] > 0
     assert min(frame[inside].mean() for frame, inside in zip(still, mask, strict=True)) > 5 * GREY_LEVEL

@@ -14,6 +14,7 @@ from schemas.render import RenderSpec
 from schemas.store import PROPERTY_BITS
 from tests.reference import renderer as reference
 from tests.reference.parameters import columns_of, objects_of, row_of
+from tests.reference.specs import clean_spec, spec_of
 
 Array = NDArray[Any]
 ALL = ("clean", "flow", "mask", "property_mask")
@@ -29,15 +30,7 @@ MARGIN = 4
 
 
 def render(name: str, count: int, side: int = 64, **fields: Any) -> tuple[RenderSpec, Sequences]:
-    spec = RenderSpec(
-        property=PROPERTIES[name],
-        height=side,
-        width=side,
-        dtype="float32",
-        noise={"ratio": 0},
-        truth=ALL,
-        **fields,
-    )
+    spec = clean_spec(PROPERTIES[name], height=side, width=side, truth=ALL, **fields)
     return spec, Renderer(spec).render(0, count)
 
 
@@ -67,7 +60,7 @@ def comparable(rendered: Sequences, twin: reference.ReferenceSequence, k: int, t
     grows = [item for item, row in enumerate(_properties(rendered, k)) if row & PROPERTY_BITS["intensity"]]
     glow = twin.layers[grows].max(axis=0, initial=0) > 0  # the light of a growing layer reaches beyond its shape
     glow = ndimage.binary_dilation(glow[t] | glow[t + 1], iterations=MARGIN)
-    return solid & ~glow
+    return np.asarray(solid & ~glow)
 
 
 def _properties(rendered: Sequences, k: int) -> list[int]:
@@ -187,8 +180,8 @@ def test_mask_lies_where_the_light_is(name: str) -> None:
 
 def test_clean_is_the_frames_before_noise() -> None:
     for dtype in ("uint8", "float16", "float32"):
-        fields: dict[str, Any] = {"property": "rotation", "height": 16, "width": 16, "dtype": dtype}
-        noisy = Renderer(RenderSpec(truth=("clean",), **fields)).render(0, 4)
-        quiet = Renderer(RenderSpec(noise={"ratio": 0}, **fields)).render(0, 4)
+        fields: dict[str, Any] = {"height": 16, "width": 16, "dtype": dtype}
+        noisy = Renderer(spec_of("rotation", truth=("clean",), **fields)).render(0, 4)
+        quiet = Renderer(spec_of("rotation", noise={"ratio": 0}, **fields)).render(0, 4)
         np.testing.assert_array_equal(noisy.clean, quiet.frames)
         assert np.any(noisy.frames != quiet.frames)
