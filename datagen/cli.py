@@ -7,12 +7,21 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from datagen import progress
-from datagen.options import json_option, request_of, spec_options, stored_options, version_option, with_default
+from datagen.options import (
+    json_option,
+    range_options,
+    request_of,
+    spec_options,
+    stored_options,
+    version_option,
+    with_default,
+)
 from datagen.request import DEFAULT_N, resolve
 from schemas.errors import InputError
 from schemas.generate import json_schema
@@ -22,6 +31,7 @@ from schemas.store import StoreAttributes
 
 if TYPE_CHECKING:
     from datagen.storage.engine import RenderReport
+    from datagen.views.source import Source
 
 INTERRUPTED = 130
 NEEDED_PACKAGES = frozenset({"PIL", "filelock", "google_crc32c", "llvmlite", "numba"})
@@ -120,6 +130,34 @@ def inspect(*, store: str, as_json: bool) -> None:
 
 
 @datagen.command()
+@click.argument("store", required=False)
+@spec_options
+@range_options(count=4)
+@click.option(
+    "--overlay",
+    "overlays",
+    type=click.Choice(["flow", "mask"]),
+    multiple=True,
+    help=with_default("truth drawn over the frames; may be given twice", "none"),
+)
+@click.option(
+    "--out",
+    metavar="FILE",
+    help=with_default(".gif or .webp moves, .png has a row per sequence", "./<store, property or preset>.gif"),
+)
+def preview(
+    *, store: str | None, start: int, count: int, overlays: tuple[Any, ...], out: str | None, **asked: Any
+) -> None:
+    """Draw a few sequences of STORE, or of a spec that nobody has rendered, and print the picture's path."""
+    source, name = _source(store, asked)
+    from datagen.views.preview import write_preview
+
+    picture = out or f"{name}.gif"
+    write_preview(source, picture, sequences=range(start, start + count), overlays=overlays)
+    click.echo(picture)
+
+
+@datagen.command()
 @click.argument("of", type=click.Choice(["spec", "store"]), default="spec")
 def schema(*, of: str) -> None:
     """Print the JSON Schema of spec files, or that of a store's attributes."""
@@ -164,6 +202,24 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
         return _failed(f"{what}{(error.strerror or str(error)).lower()}", 1)
 
 
+def _source(store: str | None, asked: dict[str, Any]) -> "tuple[Source, str]":
+    """Return what is to be shown, and its name: a store, or the spec that the options ask for."""
+    if store is not None and any(value is not None for value in asked.values()):
+        raise click.UsageError("a store has its spec; give STORE, or options that choose a spec")
+    _require_kernels()
+    from datagen.views.source import SpecSource, StoreSource
+
+    if store is not None:
+        from datagen.storage.store import open_store
+
+        return StoreSource(open_store(store)), PurePath(store).stem
+    from datagen.warmup import warm_up
+
+    data = resolve(request_of(**asked))
+    warm_up()
+    return SpecSource(data.spec, data.sprites), data.name
+
+
 def _failed(line: str, code: int) -> int:
     _say(f"error: {line}")
     return code
@@ -196,9 +252,14 @@ def _require_kernels() -> None:
     kernel_folder()
 
 
+class _Talk(logging.Handler):
+    """Print log lines on stderr as it is now: a progress bar, or a test, may have replaced it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _say(self.format(record))
+
+
 def _log_to_stderr() -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("datagen")
-    logger.handlers = [handler]
+    logger.handlers = [_Talk()]
     logger.setLevel(logging.INFO)

@@ -34,6 +34,14 @@ def stored_options(command: Command) -> Command:
     return command
 
 
+def range_options(count: int | None) -> Callable[[Command], Command]:
+    """Return a decorator that adds --start and --count; a count of None is all of them."""
+    start_option = click.option("--start", type=int, default=0, help=with_default("first sequence", 0))
+    shown = "all from --start on" if count is None else count
+    count_option = click.option("--count", type=int, default=count, help=with_default("sequences", shown))
+    return lambda command: start_option(count_option(command))
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="print one JSON object")
 
 
