@@ -89,7 +89,7 @@ def sprite_set(stack: Stack) -> SpriteSet:
     if stack.dtype != np.uint8 or stack.ndim != 3:
         raise InputError(f"the sprites are {stack.shape} {stack.dtype}; give (sprite, sprite_y, sprite_x) uint8")
     count, height, width = stack.shape
-    sha256 = hashlib.sha256(np.ascontiguousarray(stack)).hexdigest()
+    sha256 = hashlib.sha256(stack.tobytes()).hexdigest()
     return SpriteSet.parse({"count": count, "height": height, "width": width, "sha256": sha256}, "sprites")
 
 
@@ -150,7 +150,7 @@ def _load_folder(folder: Path) -> Stack:
     )
     if not files:
         raise InputError(f"{folder} holds no images; give a folder of {', '.join(IMAGE_SUFFIXES)} files")
-    images = []
+    images: list[Stack] = []
     for file in files:
         image = _load_image(file)
         if images and image.shape != images[0].shape:
