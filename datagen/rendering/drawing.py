@@ -106,28 +106,33 @@ def plan_of(spec: RenderSpec) -> Plan:
         object_count=spec.objects.count,
         kinds=np.array([OBJECT_KINDS[kind] for kind in spec.objects.kinds], np.int64),
         size=_in_pixels(spec.objects.size, side),
-        line_width=spec.objects.line_width,
-        intensity=spec.objects.intensity,
-        contrast=spec.texture.contrast,
-        wavelength=spec.texture.wavelength,
+        line_width=_floats(spec.objects.line_width),
+        intensity=_floats(spec.objects.intensity),
+        contrast=_floats(spec.texture.contrast),
+        wavelength=_floats(spec.texture.wavelength),
         assignments=_assignments(changes),
         whole_image=isinstance(changes, Intensity),
         speed=_in_pixels(translation.speed, side),
         acceleration=_in_pixels(translation.acceleration, side),
         jerk=_in_pixels(translation.jerk, side),
-        angular_velocity=rotation.angular_velocity,
-        angular_acceleration=rotation.angular_acceleration,
-        angular_jerk=rotation.angular_jerk,
+        angular_velocity=_floats(rotation.angular_velocity),
+        angular_acceleration=_floats(rotation.angular_acceleration),
+        angular_jerk=_floats(rotation.angular_jerk),
         orbit_radius=_in_pixels(rotation.orbit_radius, side) if rotation.pivot == "orbit" else (0.0, 0.0),
-        growth=intensity.growth,
-        decay=intensity.decay,
+        growth=_floats(intensity.growth),
+        decay=_floats(intensity.decay),
         growth_share=intensity.growth_share,
         half_kernel=(intensity.kernel_width[0] // 2, intensity.kernel_width[1] // 2),
         spread=_in_pixels(intensity.spread, side),
-        anisotropy=intensity.anisotropy,
+        anisotropy=_floats(intensity.anisotropy),
         split_ends=(spec.splits.train, spec.splits.train + spec.splits.validation) if spec.splits else (0, 0),
         sprites=_sprites_per_split(spec),
     )
+
+
+def _floats(bounds: Range) -> Range:
+    """Make floats of a default such as (0, 0.03): of other types the kernels would be compiled again."""
+    return float(bounds[0]), float(bounds[1])
 
 
 def _in_pixels(bounds: Range, side: float) -> Range:
