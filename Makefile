@@ -11,6 +11,8 @@ ALL_EXTRAS := datagen,service,dask,cloud,digits,trainer,real,mlflow,dev
 BENCHMARK_PEERS := opencv-python-headless opensimplex perlin-numpy
 CODE := schemas datagen trainer tests benchmarks docs
 
+PROPERTIES := translation rotation intensity mixed
+
 # Two cores run the tests about twice as fast as one; more than four only compete for the disk.
 PYTEST_OPTIONS ?= -n logical --maxprocesses 4
 
@@ -23,7 +25,14 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: $(VENV)/demo.stamp ## render, verify and picture one small store per property in ./demo
-	$(BIN)/datagen --version
+	for property in $(PROPERTIES); do \
+		store=demo/$$property.zarr; \
+		$(BIN)/datagen render --property $$property --n 256 --size 64 --truth all --out $$store \
+		&& $(BIN)/datagen verify $$store \
+		&& $(BIN)/datagen preview $$store --out demo/$$property.png \
+		&& $(BIN)/datagen preview $$store --out demo/$$property.gif \
+		|| exit 1; \
+	done
 
 test: $(VENV)/test.stamp ## run all tests
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
@@ -43,7 +52,7 @@ schemas: $(VENV)/test.stamp ## write schemas/json from the models
 	$(BIN)/python -m schemas.generate
 
 bench: $(VENV)/bench.stamp ## print every benchmark's row
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	for script in $$(grep -l __main__ benchmarks/*.py); do $(BIN)/python $$script || exit 1; done
 
 clean: ## remove the environment and everything made by a target
 	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
