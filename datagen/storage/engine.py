@@ -126,7 +126,7 @@ def render_store(
             if scheduler is None:
                 warm_up()
                 rendering = render_on_threads(
-                    renderer, target.missing(), sequences=n - target.resumed, workers=workers or _cores()
+                    renderer, target.missing(), sequences=n - target.resumed, workers=workers or available_cores()
                 )
             else:
                 rendering = _render_on_cluster(target, scheduler)
@@ -135,6 +135,11 @@ def render_store(
                     tally.add(done)
             target.complete(tally.machines)
         return tally.report()
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Tally:
@@ -168,11 +173,6 @@ class _Tally:
             kernel_seconds=self._kernel_seconds,
             bytes=self._bytes,
         )
-
-
-def _cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _render_on_cluster(target: Target, address: str) -> Generator[UnitDone, None, None]:

@@ -13,7 +13,7 @@ unit is done when its `frames` object is there; so the order of the steps is all
 - The end: `complete` is put when no unit is missing, with everything else in the group's document, by one put.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -145,6 +145,15 @@ def begin(
     finished = _finished_units(objects, spec, n)
     _sweep(objects, spec, finished)
     return Target(objects, attributes, spec, finished, sum(len(unit_at(spec, n, index)) for index in finished))
+
+
+def condemn(objects: Objects, attributes: StoreAttributes, damaged: Iterable[Unit]) -> None:
+    """Mark a store incomplete and units of it missing, so that the next render makes them anew."""
+    with locked(objects):
+        _put_root(objects, attributes.model_copy(update={"complete": False}))
+        marker = object_layouts(attributes.render_spec)[-1]
+        for unit in damaged:
+            objects.delete(marker.key(unit.index))
 
 
 def package_version() -> str:

@@ -40,15 +40,20 @@ def unit_count(spec: RenderSpec, n: int) -> int:
 
 
 def units(spec: RenderSpec, n: int) -> Iterator[Unit]:
-    """Yield the units of n sequences in order, one at a time, however many there are."""
-    for index in range(unit_count(spec, n)):
-        yield unit_at(spec, n, index)
+    """Yield the units of n sequences in order, one at a time, however many there are; n as for `unit_count`."""
+    unit_count(spec, n)
+    return equal_units(n, unit_sequences(spec))
+
+
+def equal_units(n: int, length: int) -> Iterator[Unit]:
+    """Yield the units of n sequences in order; each has `length` of them, only the last may have fewer."""
+    return (Unit(index, start, min(n, start + length)) for index, start in enumerate(range(0, n, length)))
 
 
 def unit_at(spec: RenderSpec, n: int, index: int) -> Unit:
     """Return unit `index` of n sequences."""
     length = unit_sequences(spec)
-    return Unit(index=index, start=index * length, stop=min(n, (index + 1) * length))
+    return Unit(index, index * length, min(n, (index + 1) * length))
 
 
 @dataclass(frozen=True)
