@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -31,9 +31,12 @@ from schemas.store import StoreAttributes
 
 if TYPE_CHECKING:
     from datagen.storage.engine import RenderReport
+    from datagen.storage.verify import VerifyReport
     from datagen.views.source import Source
 
 INTERRUPTED = 130
+MOST_PROBLEMS = 20
+"""Lines of text that a verification prints."""
 NEEDED_PACKAGES = frozenset({"PIL", "filelock", "google_crc32c", "llvmlite", "numba"})
 """What the extra `datagen` brings."""
 
@@ -123,10 +126,33 @@ def inspect(*, store: str, as_json: bool) -> None:
 
     The store may be unfinished, or hold real data.
     """
-    from datagen.inspection import as_text, inspect_store
+    from datagen.summary import as_text, summarise_store
 
-    summary = inspect_store(store)
+    summary = summarise_store(store)
     click.echo(_json(summary) if as_json else as_text(summary))
+
+
+@datagen.command()
+@click.argument("store")
+@click.option("--repair", is_flag=True, help="render damaged and missing units again; the bytes are those of before")
+@json_option
+def verify(*, store: str, repair: bool, as_json: bool) -> None:
+    """
+    Check STORE: its structure, every checksum, and a sample of sequences, which are rendered again.
+
+    Exits with 1 if something is wrong and not repaired.
+    """
+    _require_kernels()
+    from datagen.storage.verify import verify_store
+
+    with progress.shown("verifying") as update:
+        report = verify_store(store, repair=repair, progress=update)
+    if as_json:
+        click.echo(_json({**asdict(report), "ok": report.ok}))
+    else:
+        click.echo("\n".join(_verdict(report)))
+    if not report.ok:
+        raise InputError(f"{report.path} is damaged; mend it with `datagen verify {report.path} --repair`")
 
 
 @datagen.command()
@@ -155,6 +181,29 @@ def preview(
     picture = out or f"{name}.gif"
     write_preview(source, picture, sequences=range(start, start + count), overlays=overlays)
     click.echo(picture)
+
+
+@datagen.command()
+@click.argument("store")
+@click.argument("out", metavar="FILE")
+@range_options(count=None)
+@click.option("--overwrite", is_flag=True, help="replace a file that is there")
+def export(*, store: str, out: str, start: int, count: int | None, overwrite: bool) -> None:
+    """
+    Write sequences of STORE to FILE, and print its path.
+
+    A .npy holds the frames as (time, sequence, y, x), the order of Moving MNIST; a .npz every array by name, and the
+    spec; a .mp4 is a lossy video of one sequence after the other.
+    """
+    from datagen.storage.store import open_store
+    from datagen.views.export import export_sequences
+    from datagen.views.source import StoreSource
+
+    source = StoreSource(open_store(store))
+    stop = None if count is None else start + count
+    with progress.shown("exporting") as update:
+        export_sequences(source, out, start=start, stop=stop, overwrite=overwrite, progress=update)
+    click.echo(out)
 
 
 @datagen.command()
@@ -235,6 +284,17 @@ def _summary(report: "RenderReport") -> str:
     there = f"; {report.resumed:,} were there already" if report.resumed else ""
     rate = report.rendered / report.seconds
     return f"rendered {report.rendered:,} sequences in {report.seconds:.1f} s, {progress.speed(rate)}{there}"
+
+
+def _verdict(report: "VerifyReport") -> Iterator[str]:
+    """Yield what a verification found, line by line."""
+    problems = [*report.structure, *(str(damage) for damage in report.damage)]
+    yield from problems[:MOST_PROBLEMS]
+    if len(problems) > MOST_PROBLEMS:
+        yield f"and {len(problems) - MOST_PROBLEMS:,} more, which --json lists"
+    if report.ok:
+        state = "repaired" if report.repaired else "whole"
+        yield f"{report.path} is {state}: {report.n:,} sequences, {len(report.samples)} rendered again and equal"
 
 
 def _with_rate(report: "RenderReport") -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Overrides:
         if self.size is not None:
             changed["height"] = changed["width"] = self.size
         noise = fields.get("noise", {})
-        if isinstance(noise, Mapping):  # anything else is refused with the field's name
+        if self._noise() and isinstance(noise, Mapping):  # anything else is refused with the field's name
             changed["noise"] = {**noise, **self._noise()}
         for name in ("frames", "height", "width", "seed", "truth", "dtype"):
             if (value := getattr(self, name)) is not None:

@@ -17,7 +17,7 @@ FRAMES = "frames"
 Summary = dict[str, Any]
 
 
-def inspect_store(path: str | Path) -> Summary:
+def summarise_store(path: str | Path) -> Summary:
     """
     Describe a store.
 
