@@ -97,7 +97,7 @@ def are_equally_likely(values: Array, choices: Iterable[int]) -> bool:
 @pytest.mark.parametrize("name", PARAMETER_SPECS)
 def test_parameters_are_the_golden_ones_to_the_bit(name: str) -> None:
     # This may hold on every machine: drawing uses whole numbers and IEEE 754's +, -, *, / and square root alone, which
-    # every processor rounds alike; no sine, exponential or logarithm; and Numba never fuses a product and a sum into one.
+    # every processor rounds alike; no sine, exponential or logarithm; and Numba never fuses a product and a sum.
     golden = json.loads(PARAMETERS.read_text())
     assert table_digest(name) == golden[name]
 
