@@ -91,8 +91,10 @@ class Renderer:
         ------
         InputError
             if start < 0, count < 1, or a number is 2**63 or more.
+        ValueError
+            if an array is none of this spec's, or has another shape, dtype or memory order.
         """
-        count = len(next(iter(outputs.values())))
+        count = self._checked_count(outputs)
         if start < 0 or count < 1 or start + count > MAX_SEQUENCES:
             raise InputError(f"sequences {start} to {start + count - 1} do not exist; give numbers from 0 to 2**63 - 1")
         rows = np.zeros((count, self.spec.objects.count[1], ROW_LENGTH))
@@ -104,6 +106,20 @@ class Renderer:
             for k in range(count):
                 draw_rows(self._plan, np.uint64(start + k), rows[k])
         self._fill_table(start, rows, ratios, outputs)
+
+    def _checked_count(self, outputs: Mapping[str, Array]) -> int:
+        """Return the number of sequences: kernels trust shapes, and what is strided would be filled in a lost copy."""
+        count = len(next(iter(outputs.values())))
+        for name, array in outputs.items():
+            if name not in self.layouts:
+                raise ValueError(f"the spec has no array {name!r}; it has {', '.join(self.layouts)}")
+            shape, dtype = (count, *self.layouts[name].shape), self.layouts[name].dtype
+            if array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous:
+                order = "C" if array.flags.c_contiguous else "another"
+                raise ValueError(
+                    f"{name!r} is {array.shape} {array.dtype} in {order} order; give {shape} {dtype} in C order"
+                )
+        return count
 
     def _render_pictures(self, start: int, rows: Array, ratios: Array, pictures: dict[str, Array]) -> None:
         spec = self.spec
