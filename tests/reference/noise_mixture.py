@@ -36,7 +36,7 @@ def gaussian_field(seed: int, index: int, shape: Shape) -> Field:
     """Return independent N(0, 1)."""
     drawn = words(seed, index, GAUSSIAN, shape)
     tail = ndtri((drawn % 2**31 + 0.5) / 2**32)  # <= 0
-    return np.where(drawn < 2**31, tail, -tail)
+    return np.asarray(np.where(drawn < 2**31, tail, -tail), np.float64)
 
 
 def white_field(seed: int, index: int, shape: Shape) -> Field:

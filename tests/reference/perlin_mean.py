@@ -26,7 +26,8 @@ def estimate(seed: int, replicate: int) -> NDArray[np.float64]:
     """Return one replicate of the mean |noise| for 1 .. MAX_OCTAVES octaves: (octaves,)."""
     generator = np.random.default_rng((seed, replicate))
     times = generator.integers(LATTICE) + (np.arange(STRATA) + generator.random(STRATA)) / STRATA
-    return np.mean([_slice_means(generator, t) for t in times], axis=0)
+    means: NDArray[np.float64] = np.mean([_slice_means(generator, t) for t in times], axis=0)
+    return means
 
 
 def _slice_means(generator: np.random.Generator, t: float) -> NDArray[np.float64]:

@@ -55,9 +55,9 @@ def test_every_finite_half_is_itself(every_half: NDArray[np.float32], sign: int)
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_every_tie_goes_to_even_and_its_neighbours_to_the_nearer(every_half: NDArray[np.float32], sign: int) -> None:
-    ties = (every_half[:-1] + every_half[1:]) / 2  # exact in float32
-    for direction in (ties, np.nextafter(ties, np.float32(0)), np.nextafter(ties, np.float32(np.inf))):
-        values = np.float32(sign) * direction
+    ties = np.float32(0.5) * (every_half[:-1] + every_half[1:])  # exact
+    for magnitudes in (ties, np.nextafter(ties, np.float32(0)), np.nextafter(ties, np.float32(np.inf))):
+        values = np.float32(sign) * magnitudes
         np.testing.assert_array_equal(half_bits(values), numpys(values))
     assert not (half_bits(ties) & 1).any()
 

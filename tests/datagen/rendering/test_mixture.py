@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import ndtr, ndtri
@@ -298,6 +300,41 @@ def test_noise_ratio_holds_for_every_one_of_a_thousand_sequences(mix: str, ratio
 def test_noise_ratio_holds_for_every_property(kind: str, ratio: float) -> None:
     spec = render_spec({"ratio": ratio}, property=kind, truth=["clean"], seed=2**64 - 1)
     assert np.abs(measured_ratios(spec, 50) - ratio).max() < 1e-3
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "ratio": st.floats(0.001, 100),
+            "gaussian": st.floats(0.001, 10),
+            "white": st.floats(0, 10),
+            "perlin": st.floats(0, 10),
+            "octaves": st.integers(1, 8),
+            "cell": st.floats(0.01, 4),
+            "cell_frames": st.floats(0.1, 4096),
+            "drift": st.tuples(st.floats(-1, 1), st.floats(-1, 1)),
+        }
+    ),
+    st.integers(1, 3),
+    st.integers(1, 20),
+    st.integers(1, 20),
+    st.integers(0, 2**64 - 1),
+    st.integers(0, 2**63 - 1),
+)
+@example({"ratio": 100}, 1, 1, 1, 0, 0)
+def test_frames_of_any_noise_are_its_definition(
+    noise: dict[str, Any], frames: int, height: int, width: int, seed: int, index: int
+) -> None:
+    shape = {"frames": frames, "height": height, "width": width}
+    spec = render_spec(noise, **shape, seed=seed, truth=["clean"])
+    rendered = Renderer(spec).render(index, 1)
+    assert rendered.clean is not None
+    clean = rendered.clean[0].astype(np.float64)
+    added = noise_of(noise, rendered.frames.shape[1:], seed, index).astype(np.float64)
+    factor = noise["ratio"] * clean.sum() / np.abs(added).sum()
+    assert rendered.frames[0] == pytest.approx(np.clip(clean + factor * added, 0, 1), abs=1e-5 * (1 + noise["ratio"]))
+    expected = noise["ratio"] if clean.any() else 0
+    assert rendered.parameters["noise_ratio_measured"][0] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float16", "float32"])
