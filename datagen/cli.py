@@ -96,7 +96,9 @@ def render(
     count, target = data.n if n is None else n, out or f"{data.name}.zarr"
     _require_kernels()
     from datagen.storage.engine import render_store
+    from datagen.storage.units import unit_count
 
+    unit_count(data.spec, count)  # refuses an n that is none before anything is said
     _say(f"rendering {count:,} sequences of {data.name} into {target}, spec {data.spec.digest[:12]}")
     try:
         with progress.shown("rendering") as update:
@@ -152,7 +154,7 @@ def verify(*, store: str, repair: bool, as_json: bool) -> None:
     else:
         click.echo("\n".join(_verdict(report)))
     if not report.ok:
-        raise InputError(f"{report.path} is damaged; mend it with `datagen verify {report.path} --repair`")
+        raise InputError(_complaint(report, repair=repair))
 
 
 @datagen.command()
@@ -292,9 +294,17 @@ def _verdict(report: "VerifyReport") -> Iterator[str]:
     yield from problems[:MOST_PROBLEMS]
     if len(problems) > MOST_PROBLEMS:
         yield f"and {len(problems) - MOST_PROBLEMS:,} more, which --json lists"
-    if report.ok:
-        state = "repaired" if report.repaired else "whole"
-        yield f"{report.path} is {state}: {report.n:,} sequences, {len(report.samples)} rendered again and equal"
+    if report.repaired:
+        yield f"{report.path} is whole again: {report.n:,} sequences"
+    elif report.ok:
+        yield f"{report.path} is whole: {report.n:,} sequences, {len(report.samples)} rendered again and equal"
+
+
+def _complaint(report: "VerifyReport", *, repair: bool) -> str:
+    if repair:
+        return f"{report.path} is still damaged; render it again with --overwrite"
+    state = "damaged" if report.complete else "not complete"
+    return f"{report.path} is {state}; mend it with `datagen verify {report.path} --repair`"
 
 
 def _with_rate(report: "RenderReport") -> dict[str, Any]:
