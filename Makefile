@@ -51,6 +51,9 @@ types: $(VENV)/test.stamp ## check types
 schemas: $(VENV)/test.stamp ## write schemas/json from the models
 	$(BIN)/python -m schemas.generate
 
+pictures: $(VENV)/test.stamp ## draw the README's pictures anew
+	$(BIN)/python docs/pictures.py
+
 bench: $(VENV)/bench.stamp ## print every benchmark's row
 	for script in $$(grep -l __main__ benchmarks/*.py); do $(BIN)/python $$script || exit 1; done
 

@@ -193,11 +193,15 @@ def _render_on_cluster(target: Target, address: str) -> Generator[UnitDone, None
             arguments = (path, spec.canonical_json(), target.attributes.n, unit.index)
             return client.submit(render_unit, *arguments, pure=False, retries=TASK_RETRIES)
 
-        outstanding = as_completed([submitted(unit) for unit in islice(missing, _outstanding(client))])
         try:
+            threads = _threads(client)
+            seen = set(threads)
+            outstanding = as_completed([submitted(unit) for unit in islice(missing, _most_outstanding(threads))])
             for future in outstanding:
                 yield future.result()
-                for unit in islice(missing, max(0, _outstanding(client) - outstanding.count())):
+                threads = _threads(client)
+                seen |= set(threads)
+                for unit in islice(missing, max(0, _most_outstanding(threads) - outstanding.count())):
                     outstanding.add(submitted(unit))
         except (CancelledError, OSError):
             raise InputError(
@@ -205,6 +209,8 @@ def _render_on_cluster(target: Target, address: str) -> Generator[UnitDone, None
             ) from None
         except KilledWorker as error:
             raise InputError(f"{error}; finished units are kept") from error
+        if seen - set(threads):
+            target.sweep()
 
 
 def render_unit(path: str, spec_json: str, n: int, index: int) -> UnitDone:
@@ -253,6 +259,11 @@ def _connected(address: str) -> "Client":
         ) from error
 
 
-def _outstanding(client: "Client") -> int:
+def _threads(client: "Client") -> dict[str, int]:
+    """Return the threads of every worker by its address; workers come and go."""
+    return dict(client.nthreads())
+
+
+def _most_outstanding(threads: dict[str, int]) -> int:
     """Return how many tasks the cluster should hold: each thread one to work at and one to go on with."""
-    return max(2, 2 * sum(client.nthreads().values()))
+    return max(2, 2 * sum(threads.values()))

@@ -1,5 +1,6 @@
 """Objects behind fsspec, e.g. in an S3 bucket: each is put by one request or one multipart upload."""
 
+import io
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -59,8 +60,9 @@ class RemoteObjects:
 
     def put(self, objects: Mapping[str, bytes | bytearray]) -> None:
         """Put whole objects, several at a time."""
+        s3 = "s3" in self._files.protocol  # a word or several; other protocols want bytes
         with self._talking("written"):
-            self._files.pipe({self._at(key): data for key, data in objects.items()})
+            self._files.pipe({self._at(key): _Source(data) if s3 else bytes(data) for key, data in objects.items()})
 
     def batch(self, sizes: Mapping[str, int]) -> "_Buffers":
         """Begin objects of these many bytes."""
@@ -110,6 +112,45 @@ class _Buffers:
 
     def discard(self) -> None:
         self._buffers.clear()
+
+
+class _Source(io.RawIOBase):
+    """
+    Bytes as a file that can be cut into parts.
+
+    An S3 client copies bytes several times on their way and blocks its event loop meanwhile; from a file it takes 64 KiB
+    at a time. A unit with all truth at the default size peaks at 590 MB so, at 1,280 MB from bytes.
+    """
+
+    def __init__(self, data: bytes | bytearray | memoryview) -> None:
+        self._data = memoryview(data)
+        self._position = 0
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, part: slice) -> "_Source":
+        return _Source(self._data[part])
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: len(self)}[whence]
+        self._position = start + offset
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        part = self._data[self._position : self._position + len(buffer)]
+        buffer[: len(part)] = part
+        self._position += len(part)
+        return len(part)
 
 
 def _remote_error(path: str, doing: str, error: Exception) -> InputError:

@@ -56,6 +56,10 @@ class Target:
         """Yield the units that are not finished, in order."""
         return (unit for unit in units(self.spec, self.attributes.n) if unit.index not in self.finished)
 
+    def sweep(self) -> None:
+        """Delete what lost workers left aside in any unit."""
+        _sweep(self.objects, self.spec, ())
+
     def complete(self, machines: set[str]) -> None:
         """
         Mark the store complete.
@@ -249,7 +253,7 @@ def _finished_units(objects: Objects, spec: RenderSpec, n: int) -> set[int]:
     return finished
 
 
-def _sweep(objects: Objects, spec: RenderSpec, finished: set[int]) -> None:
+def _sweep(objects: Objects, spec: RenderSpec, finished: Container[int]) -> None:
     """Delete what killed renders left aside."""
     objects.sweep("", finished)
     for name in (SPRITES, *(layout.name for layout in object_layouts(spec))):

@@ -23,7 +23,8 @@ Overlay = Literal["flow", "mask"]
 
 PICTURE_FORMATS: tuple[PictureFormat, ...] = get_args(PictureFormat)
 OVERLAYS: tuple[Overlay, ...] = get_args(Overlay)
-DEFAULT_SCALE = 2
+DEFAULT_SIDE = 256
+"""A frame is enlarged by the whole number that brings its longer side up to this many px."""
 DEFAULT_DURATION = 100
 """Milliseconds a frame."""
 MIN_DURATION = 20
@@ -39,7 +40,7 @@ def write_preview(
     *,
     sequences: Sequence[int],
     overlays: Sequence[Overlay] = (),
-    scale: int = DEFAULT_SCALE,
+    scale: int | None = None,
     duration: int = DEFAULT_DURATION,
 ) -> None:
     """
@@ -52,7 +53,7 @@ def write_preview(
         column for each frame
     sequences : their numbers, at least one
     overlays : truth to draw over the frames
-    scale : px of the picture per px of the frame, at least 1
+    scale : px of the picture per px of the frame, at least 1; by default a frame's longer side comes up to 256 px
     duration : milliseconds a frame, 20 to 60,000
 
     Raises
@@ -65,8 +66,9 @@ def write_preview(
     kind = _format_of(path)
     if not sequences:
         raise InputError("no sequences are given; give at least one number, e.g. 0")
-    layout = source.layouts["frames"]
-    _checked_grid(kind, (len(sequences), *layout.shape), scale, duration)
+    shape = source.layouts["frames"].shape
+    scale = _scale_for(shape) if scale is None else scale
+    _checked_grid(kind, (len(sequences), *shape), scale, duration)
     arrays = [source.read(("frames", *overlays), index, index + 1) for index in sequences]
     drawn: dict[str, Array] = {name: np.concatenate([array[name] for array in arrays]) for name in overlays}
     frames = np.concatenate([array["frames"] for array in arrays])
@@ -81,7 +83,7 @@ def encode_preview(
     *,
     flow: Array | None = None,
     mask: Array | None = None,
-    scale: int = DEFAULT_SCALE,
+    scale: int | None = None,
     duration: int = DEFAULT_DURATION,
     columns: int | None = None,
 ) -> bytes:
@@ -96,7 +98,7 @@ def encode_preview(
     kind : animation (gif, webp), which loops for ever, or contact sheet (png)
     flow : (sequence, time, 2, y, x) px/frame, drawn as arrows of the displacement over 3 frames
     mask : (sequence, time, y, x) uint8, front object + 1, drawn as outlines
-    scale : px of the picture per px of the frame, at least 1
+    scale : px of the picture per px of the frame, at least 1; by default a frame's longer side comes up to 256 px
     duration : milliseconds a frame, 20 to 60,000
     columns : sequences side by side in an animation, at least 1; by default as many as rows
 
@@ -105,6 +107,7 @@ def encode_preview(
     InputError
         scale or duration is out of range, or the picture would be too large.
     """
+    scale = _scale_for(frames.shape) if scale is None else scale
     grid = _checked_grid(kind, frames.shape, scale, duration, columns)
     overlaid = flow is not None or mask is not None
     panels = _enlarged(grey_levels(frames), scale)  # (sequence, time, y, x)
@@ -138,6 +141,10 @@ def _format_of(path: Path) -> PictureFormat:
             return "png"
         case suffix:
             raise InputError(f"{path} has the suffix {suffix or '(none)'}; give .gif, .webp or .png")
+
+
+def _scale_for(shape: tuple[int, ...]) -> int:
+    return max(DEFAULT_SIDE // max(shape[-2:]), 1)
 
 
 _MAX_SIDE: dict[PictureFormat, int] = {"gif": 65_535, "webp": 16_383, "png": 65_535}
@@ -176,7 +183,7 @@ def _tiled(panels: Picture, grid: tuple[int, int], gap: Picture) -> Picture:
     """Put (panel, y, x) in a grid of rows and columns, lines between them."""
     height, width = panels.shape[1] + _GAP_PIXELS, panels.shape[2] + _GAP_PIXELS
     sheet = np.full((grid[0] * height, grid[1] * width), gap, np.uint8)
-    for place, panel in enumerate(panels):
+    for place, panel in enumerate(np.pad(panels, ((0, math.prod(grid) - len(panels)), (0, 0), (0, 0)))):
         top, left = place // grid[1] * height, place % grid[1] * width
         sheet[top : top + panel.shape[0], left : left + panel.shape[1]] = panel
     return sheet[:-_GAP_PIXELS, :-_GAP_PIXELS]
