@@ -123,14 +123,7 @@ def render_store(
         target = begin(objects, spec, n, sprites, overwrite=overwrite, program=produced_by)
         tally = _Tally(target, started, progress)
         if not target.attributes.complete:
-            if scheduler is None:
-                warm_up()
-                rendering = render_on_threads(
-                    renderer, target.missing(), sequences=n - target.resumed, workers=workers or available_cores()
-                )
-            else:
-                rendering = _render_on_cluster(target, scheduler)
-            with closing(rendering):
+            with closing(_render_missing(renderer, target, workers, scheduler)) as rendering:
                 for done in rendering:
                     tally.add(done)
             target.complete(tally.machines)
@@ -173,6 +166,17 @@ class _Tally:
             kernel_seconds=self._kernel_seconds,
             bytes=self._bytes,
         )
+
+
+def _render_missing(
+    renderer: UnitRenderer, target: Target, workers: int | None, scheduler: str | None
+) -> Generator[UnitDone, None, None]:
+    """Render the units that are not finished and yield each once committed."""
+    if scheduler is not None:
+        return _render_on_cluster(target, scheduler)
+    warm_up()
+    left = target.attributes.n - target.resumed
+    return render_on_threads(renderer, target.missing(), sequences=left, workers=workers or available_cores())
 
 
 def _render_on_cluster(target: Target, address: str) -> Generator[UnitDone, None, None]:
