@@ -222,7 +222,8 @@ def _checked_sprites(spec: RenderSpec, sprites: Array | None) -> Array:
     expected = (named.count, named.height, named.width)
     if sprites.shape != expected or sprites.dtype != np.uint8:
         raise InputError(f"the sprites are {sprites.shape} {sprites.dtype}; the spec names {expected} uint8")
-    sprites = np.ascontiguousarray(sprites)
+    # A read-only array is another type to Numba, which would compile every kernel once more.
+    sprites = np.require(sprites, requirements=["C", "W"])
     digest = hashlib.sha256(sprites.tobytes()).hexdigest()
     if digest != named.sha256:
         raise InputError(f"the sprites have SHA-256 {digest[:12]}…; the spec names {named.sha256[:12]}…")
