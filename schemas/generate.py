@@ -8,11 +8,16 @@ from pathlib import Path
 
 from schemas.model import Model
 from schemas.render import RenderSpec
+from schemas.run import RunConfig
 from schemas.store import StoreAttributes
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FOLDER = Path(__file__).parent / "json"
-MODELS: dict[str, type[Model]] = {"render_spec.json": RenderSpec, "store_attributes.json": StoreAttributes}
+MODELS: dict[str, type[Model]] = {
+    "render_spec.json": RenderSpec,
+    "run_config.json": RunConfig,
+    "store_attributes.json": StoreAttributes,
+}
 
 
 def json_schema(model: type[Model]) -> str:
