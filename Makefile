@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 DEMO_EXTRAS := datagen
-TEST_EXTRAS := datagen,dask,cloud,digits,real,dev
+TEST_EXTRAS := datagen,dask,cloud,digits,trainer,real,dev
 ALL_EXTRAS := datagen,service,dask,cloud,digits,trainer,real,mlflow,dev
 BENCHMARK_PEERS := opencv-python-headless opensimplex perlin-numpy
 CODE := schemas datagen trainer tests benchmarks docs
