@@ -38,10 +38,11 @@ class ObjectLayout:
         DamagedStoreError
             the array's chunks cut through sequences.
         """
+        name = array.name.lstrip("/")
         if array.chunks[1:] != array.shape[1:]:
-            raise DamagedStoreError(f"{array.name} has chunks of {array.chunks}; whole sequences are {array.shape[1:]}")
+            raise DamagedStoreError(f"{name} has chunks of {array.chunks}; whole sequences are {array.shape[1:]}")
         return cls(
-            name=array.name.lstrip("/"),
+            name=name,
             rank=array.ndim,
             sequence_bytes=math.prod(array.shape[1:]) * array.dtype.itemsize,
             chunk_sequences=array.chunks[0],
