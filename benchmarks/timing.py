@@ -48,7 +48,9 @@ class Row:
         return f"| {self.benchmark} | {self.measured:.3g} {self.unit} | {limit} | {met} | {self.detail} |"
 
 
-def interleaved(tasks: Mapping[str, Callable[[int], object]], rounds: int) -> dict[str, list[float]]:
+def interleaved(
+    tasks: Mapping[str, Callable[[int], object]], rounds: int, *, between: Callable[[], object] = lambda: None
+) -> dict[str, list[float]]:
     """
     Time tasks in turn, so that a slow moment of a shared machine hits all of them.
 
@@ -56,16 +58,19 @@ def interleaved(tasks: Mapping[str, Callable[[int], object]], rounds: int) -> di
     ----------
     tasks : by name; each takes the number of the round, and is called once before the clock starts
     rounds : measurements of each task, >= 1
+    between : what is done before each task, untimed
 
     Returns
     -------
     seconds of every round, by name
     """
     for task in tasks.values():
+        between()
         task(0)
     seconds: dict[str, list[float]] = {name: [] for name in tasks}
     for number in range(rounds):
         for name, task in tasks.items():
+            between()
             start = time.perf_counter()
             task(number)
             seconds[name].append(time.perf_counter() - start)
