@@ -74,8 +74,8 @@ def file_rows(files: dict[int, int]) -> list[Row]:
             measured=count,
             unit="files",
             limit=most_files(SPEC, n),
-            detail=f"{smaller}; at 10x128x128 a million sequences are {unit_count(default, MILLION):,} files of frames, {most_files(default, MILLION):,} with"
-            " the table's columns",
+            detail=f"{smaller}; at 10x128x128 a million sequences are {unit_count(default, MILLION):,} files of frames,"
+            f" {most_files(default, MILLION):,} with the table's columns",
         )
     ]
 
