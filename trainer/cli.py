@@ -1,0 +1,225 @@
+"""The command `trainer`: parse, call, print, exit code."""
+
+import errno
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from signal import SIGINT
+from typing import Any, NoReturn, get_args
+
+import click
+
+from schemas.errors import InputError
+from schemas.run import ModelKind, Precision, RunConfig, Scale
+from trainer import progress
+from trainer.asking import config_of, parsed_stores
+
+INTERRUPTED = 130
+NEEDED_PACKAGES = frozenset({"matplotlib", "PIL", "tensorboard", "torch"})
+"""What the extra `trainer` brings."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """
+    Run the command line and exit: 0 done, 1 the input or the world is at fault, 2 usage, 130 interrupted.
+
+    Parameters
+    ----------
+    arguments : without the program's name; None for those of the process
+    """
+    _log_to_stderr()
+    sys.exit(_exit_code(arguments))
+
+
+class _ManyValues(click.Command):
+    """A command whose option --synthetic takes all the values that follow it."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """Repeat --synthetic before every further value that names a store."""
+        expanded: list[str] = []
+        inside = False
+        for word in args:
+            follows = inside and not word.startswith("-")
+            if follows and expanded[-1] != "--synthetic":
+                expanded.append("--synthetic")
+            expanded.append(word)
+            inside = follows or word == "--synthetic"
+        return super().parse_args(context, expanded)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+def trainer() -> None:
+    """
+    Teach a mixture of experts physics on synthetic sequences, then adapt it with a few hundred real ones.
+
+    The same command again continues what was cut off.
+    """
+
+
+def _describe(model: type[Any], name: str) -> str:
+    return str(model.model_fields[name].description)
+
+
+@trainer.command(cls=_ManyValues)
+@click.option("--config", metavar="FILE", help="YAML file of the run, or the name of one that ships with the package")
+@click.option("--model", type=click.Choice(get_args(ModelKind)), help="what is trained  [default: stmoe-id]")
+@click.option(
+    "--synthetic", multiple=True, metavar="PROPERTY=STORE ...", help="rendered stores, one for each expert; path or URL"
+)
+@click.option("--real", metavar="STORE", help="store of real sequences, path or URL")
+@click.option("--real-sequences", type=int, help="use only the first training sequences  [default: all]")
+@click.option("--scale", type=click.Choice(get_args(Scale)), help="sizes and budgets  [default: small]")
+@click.option("--seed", type=int, help="of weights, order and augmentation  [default: 0]")
+@click.option("--precision", type=click.Choice(get_args(Precision)), help="of the forward pass  [default: bf16]")
+@click.option("--out", metavar="FOLDER", help="folder of the run  [default: runs/<model>]")
+@click.option("--phase", type=click.Choice(["decoder", "experts", "gates", "joint"]), help="train only this phase")
+@click.option("--expert", metavar="PROPERTY", help="train only this expert; others may be trained elsewhere meanwhile")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--dry-run", is_flag=True, help="print parameters, FLOPs and memory of every phase, and train nothing")
+@click.option("--json", "as_json", is_flag=True, help="print one JSON object")
+def fit(
+    *,
+    out: str | None,
+    phase: Any,
+    expert: str | None,
+    device: str,
+    dry_run: bool,
+    as_json: bool,
+    synthetic: tuple[str, ...],
+    **asked: Any,
+) -> None:
+    """
+    Train a run and print its folder: decoder, experts, gates, then the whole network.
+
+    What is finished is not trained again: after an interruption the same command goes on to the bit.
+    """
+    config = config_of(synthetic=parsed_stores(synthetic), **asked)
+    if dry_run:
+        click.echo(_costs(config, as_json=as_json))
+        return
+    if expert is not None and phase not in (None, "experts"):
+        raise click.UsageError(f"--expert trains one of the experts, --phase is {phase}; give one of them")
+    run = Path(out or Path("runs") / config.model.kind)
+    from trainer.training.fit import fit as fit_run
+
+    with progress.shown() as show:
+        report = fit_run(config, run, stage=phase, expert=expert, device=device, show=show)
+    if report.stopped is not None:
+        _say(f"stopped by {report.stopped.name} and saved; the same command continues")
+        if report.stopped == SIGINT:
+            raise click.exceptions.Exit(INTERRUPTED)
+    phases = {name: vars(state) for name, state in report.phases.items()}
+    click.echo(_json({"run": str(run), "phases": phases}) if as_json else str(run))
+
+
+@trainer.command()
+@click.argument("run")
+@click.option("--real", metavar="STORE", help="store to forecast  [default: the run's]")
+@click.option(
+    "--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True, help="of the store"
+)
+@click.option("--out", metavar="FILE", help="JSON file of all scores  [default: evaluation.json in the run's folder]")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="print the JSON instead of the table")
+def evaluate(*, run: str, real: str | None, split: Any, out: str | None, device: str, as_json: bool) -> None:
+    """Forecast a split with RUN, a folder or checkpoint, and print its scores beside those of persistence."""
+    from trainer.evaluation.evaluate import as_table, evaluate_run, write_evaluation
+
+    evaluation = evaluate_run(Path(run), store=real, split=split, device=device)
+    _say(f"scores are in {write_evaluation(evaluation, Path(run), out)}")
+    click.echo(_json(evaluation) if as_json else as_table(evaluation))
+
+
+@trainer.command()
+@click.argument("run")
+@click.argument("source")
+@click.option("--out", metavar="FILE", required=True, help=".gif, .mp4, .png, .npy or .zarr")
+@click.option("--steps", type=int, help="frames to forecast, also more than trained  [default: the run's horizon]")
+@click.option("--start", type=int, default=0, show_default=True, help="first sequence of a store")
+@click.option("--count", type=int, default=4, show_default=True, help="sequences of a store")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--overwrite", is_flag=True, help="replace what is there")
+def predict(
+    *, run: str, source: str, out: str, steps: int | None, start: int, count: int, device: str, overwrite: bool
+) -> None:
+    """Forecast what follows SOURCE, a store, video, image folder or .npy, with RUN; print what was written."""
+    from trainer.evaluation.predict import predict as predict_source
+
+    written = predict_source(
+        Path(run), source, Path(out), steps=steps, start=start, count=count, device=device, overwrite=overwrite
+    )
+    for path in written:
+        click.echo(str(path))
+
+
+@trainer.command()
+@click.argument("run")
+@click.option("--real", metavar="STORE", help="store to show  [default: the run's]")
+@click.option("--out", metavar="FILE", help="the page  [default: report.html in the run's folder]")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+def report(*, run: str, real: str | None, out: str | None, device: str) -> None:
+    """Show RUN on one self-contained page: forecasts, experts, gates, errors and curves; print its path."""
+    from trainer.evaluation.report import write_report
+
+    click.echo(str(write_report(Path(run), store=real, out=None if out is None else Path(out), device=device)))
+
+
+def _costs(config: RunConfig, *, as_json: bool) -> str:
+    from trainer.training.costs import as_table, costs_of_run
+
+    costs = costs_of_run(config)
+    return _json([vars(item) for item in costs]) if as_json else as_table(costs)
+
+
+def _exit_code(arguments: Sequence[str] | None) -> int:
+    try:
+        return int(trainer.main(arguments, prog_name="trainer", standalone_mode=False) or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        _say(error.format_message())
+        return error.exit_code
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "trainer"
+        return _failed(f"{error.format_message().rstrip('.')}; see `{command} --help`", error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return _failed("interrupted; the same command continues", INTERRUPTED)
+    except (InputError, click.ClickException) as error:
+        return _failed(str(error), 1)
+    except ModuleNotFoundError as error:
+        if error.name not in NEEDED_PACKAGES:
+            raise
+        return _failed(f"{error.name} is not installed; pip install 'stmoe-synth[trainer]'", 1)
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # the reader of stdout, e.g. head, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        what = f"{error.filename}: " if error.filename else ""
+        return _failed(f"{what}{(error.strerror or str(error)).lower()}", 1)
+
+
+def _failed(line: str, code: int) -> int:
+    _say(f"error: {line}")
+    return code
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2)
+
+
+class _Talk(logging.Handler):
+    """Print log lines on stderr as it is now: a progress bar, or a test, may have replaced it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _say(self.format(record))
+
+
+def _log_to_stderr() -> None:
+    logger = logging.getLogger("trainer")
+    logger.handlers = [_Talk()]
+    logger.setLevel(logging.INFO)

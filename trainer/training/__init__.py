@@ -1,0 +1,1 @@
+"""Fitting networks: losses, phases as data, the loop that runs them, checkpoints and logs."""

@@ -1,0 +1,117 @@
+"""Checkpoints: plain tensors and numbers, written aside and renamed, refused where they do not fit."""
+
+import errno
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from schemas.errors import InputError, NewerSchemaError
+from schemas.run import RUN_VERSION, RunConfig
+
+LAST, BEST = "last.pt", "best.pt"
+_PARTIAL = ".partial"
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """How far a phase is; together with its seed it decides all that follows."""
+
+    step: int = 0
+    epoch: int = 0
+    """Of the stream, whose next batch is `batch`."""
+    batch: int = 0
+    best: float | None = None
+    """Lowest validation error so far."""
+    best_step: int = 0
+    stale: int = 0
+    """Validations since then."""
+    seconds: float = 0.0
+    """Spent, over all sittings."""
+    cpu_seconds: float = 0.0
+    finished: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """What a phase saved."""
+
+    config: RunConfig
+    phase: str
+    progress: Progress
+    network: Mapping[str, Tensor]
+    """Parameters and buffers by name."""
+    optimiser: Mapping[str, Any] = field(default_factory=dict)
+    """Its state; empty in the best checkpoint, which is not resumed."""
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """
+    Write a checkpoint so that a kill or a full disk leaves the previous one whole.
+
+    Raises
+    ------
+    InputError
+        it cannot be written.
+    """
+    content = {
+        "version": RUN_VERSION,
+        "config": checkpoint.config.canonical_json(),
+        "phase": checkpoint.phase,
+        "progress": asdict(checkpoint.progress),
+        "network": dict(checkpoint.network),
+        "optimiser": dict(checkpoint.optimiser),
+    }
+    aside = path.with_name(path.name + _PARTIAL)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with aside.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except (OSError, RuntimeError) as error:  # torch turns a short write into a RuntimeError
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or isinstance(error, RuntimeError)
+        aside.unlink(missing_ok=True)
+        kept = "the previous checkpoint is kept; " if path.exists() else ""
+        advice = "free some space and run the same command again" if full else "give a path that you may write"
+        raise InputError(f"{path} cannot be written: {_said(error)}; {kept}{advice}") from error
+
+
+def load(path: Path, device: torch.device) -> Checkpoint:
+    """
+    Read a checkpoint.
+
+    Raises
+    ------
+    NewerSchemaError
+        another version wrote it.
+    InputError
+        it is absent, damaged, or none.
+    """
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+        version, phase, progress = content["version"], content["phase"], content["progress"]
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; give a checkpoint or the folder of a run of `trainer fit`") from None
+    except Exception as error:  # pickle, zip and torch have many
+        raise InputError(f"{path} is no checkpoint or damaged: {_said(error)}; give one of `trainer fit`") from error
+    if version != RUN_VERSION:
+        raise NewerSchemaError(f"{path} has version {version}, this installation reads {RUN_VERSION}; use the other one")
+    config = RunConfig.model_validate_json(content["config"])
+    return Checkpoint(
+        config=config,
+        phase=phase,
+        progress=Progress(**progress),
+        network=content["network"],
+        optimiser=content["optimiser"],
+    )
+
+
+def _said(error: BaseException) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(text.split())[:160].rstrip(".").lower()

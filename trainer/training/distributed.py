@@ -1,0 +1,111 @@
+"""Where a process computes: its device, its rank among the processes that torchrun started, and what they share."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from schemas.errors import InputError
+
+TIMEOUT = timedelta(minutes=10)
+"""After which a rank that waits for another gives up."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One process of a run."""
+
+    device: torch.device
+    rank: int = 0
+    world: int = 1
+    """Processes that share every batch."""
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes files and talks."""
+        return self.rank == 0
+
+    def share(self, batch: int) -> int:
+        """
+        Return the sequences of this process in a batch over all of them.
+
+        Raises
+        ------
+        InputError
+            the processes cannot share it equally.
+        """
+        if batch % self.world:
+            raise InputError(
+                f"a batch of {batch} cannot be shared by {self.world} processes; give a multiple of {self.world}"
+            )
+        return batch // self.world
+
+    def wrapped(self, module: nn.Module) -> nn.Module:
+        """Return a module whose gradients are averaged over all processes."""
+        if self.world == 1:
+            return module
+        return DistributedDataParallel(module, device_ids=[self.device] if self.device.type == "cuda" else None)
+
+    def summed(self, values: Tensor) -> Tensor:
+        """Return the sum of a tensor over all processes."""
+        if self.world > 1:
+            distributed.all_reduce(values)
+        return values
+
+    def any(self, flag: bool) -> bool:
+        """Return whether the flag is set in any process."""
+        if self.world == 1:
+            return flag
+        return bool(self.summed(torch.tensor(float(flag), device=self.device)) > 0)
+
+    def barrier(self) -> None:
+        """Wait for all processes."""
+        if self.world > 1:
+            distributed.barrier()
+
+
+@contextmanager
+def placed(device: str) -> Iterator[Place]:
+    """
+    Join the processes that torchrun started, or stand alone; leave them at the end.
+
+    Parameters
+    ----------
+    device : auto (CUDA where there is one), cpu or cuda
+
+    Raises
+    ------
+    InputError
+        CUDA is asked for and absent.
+    """
+    world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    chosen = _device(device, int(os.environ.get("LOCAL_RANK", "0")))
+    if world == 1:
+        yield Place(chosen)
+        return
+    if chosen.type == "cuda":
+        torch.cuda.set_device(chosen)
+    distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=TIMEOUT)
+    try:
+        yield Place(chosen, rank, world)
+    finally:
+        distributed.destroy_process_group()
+
+
+def _device(asked: str, local_rank: int) -> torch.device:
+    available = torch.cuda.is_available()
+    if asked == "cuda" and not available:
+        raise InputError("--device is cuda and no CUDA device is found; give --device cpu, or install a CUDA build of torch")
+    if asked == "cpu" or not available:
+        return torch.device("cpu")
+    if local_rank >= torch.cuda.device_count():
+        raise InputError(
+            f"local rank {local_rank} has no CUDA device of its own, there are {torch.cuda.device_count()}; "
+            "give torchrun --nproc-per-node that many"
+        )
+    return torch.device("cuda", local_rank)

@@ -1,0 +1,195 @@
+"""A run: its folder, and its phases one after the other; what is finished is skipped, what was cut off goes on."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import yaml
+
+from schemas.errors import InputError
+from schemas.run import RunConfig
+from trainer.training.checkpoint import LAST, Progress, load
+from trainer.training.distributed import Place, placed
+from trainer.training.feeding import Feed
+from trainer.training.folder import CHECKPOINTS, CONFIG, best_of, read_config
+from trainer.training.loop import Loop, Report
+from trainer.training.networks import check_frames, network_of, start_from
+from trainer.training.phases import Phase, Stage, chosen, phases_of
+from trainer.training.provenance import write_provenance
+from trainer.training.recording import Recorder
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """What a call of `fit` left."""
+
+    run: Path
+    phases: dict[str, Progress]
+    """Of the phases asked for that were begun, by name."""
+    stopped: signal.Signals | None
+    """The signal that ended it before the last phase was finished."""
+
+
+def fit(
+    config: RunConfig,
+    run: Path,
+    *,
+    stage: Stage | None = None,
+    expert: str | None = None,
+    device: str = "auto",
+    show: Callable[[Report], None] = lambda _report: None,
+) -> FitReport:
+    """
+    Train all phases of a run, or some; the same call again goes on where the last one was stopped.
+
+    SIGTERM saves and returns; so does SIGINT. Phases of one run may be trained in several processes at once, each its
+    own.
+
+    Parameters
+    ----------
+    config : of the run
+    run : its folder, made where it is missing
+    stage : train only the phases of this stage
+    expert : train only this expert
+    device : auto, cpu or cuda
+    show : is told of every step in the first process
+
+    Raises
+    ------
+    InputError
+        the folder holds another run, a phase before is not finished, data do not fit, or the world refuses.
+    """
+    phases = chosen(phases_of(config), stage, expert)
+    with placed(device) as place, _stopping() as stopped:
+        if place.first:
+            _claim(run, config)
+            write_provenance(run)
+        place.barrier()
+        done: dict[str, Progress] = {}
+        for phase in phases:
+            done[phase.name] = _fit_phase(config, run, phase, place, stopped, show)
+            if not done[phase.name].finished:
+                break
+        whole = all(phase.name in done and done[phase.name].finished for phase in phases)
+        return FitReport(run, done, None if whole else stopped())
+
+
+def _fit_phase(
+    config: RunConfig,
+    run: Path,
+    phase: Phase,
+    place: Place,
+    stopped: Callable[[], signal.Signals | None],
+    show: Callable[[Report], None],
+) -> Progress:
+    folder = run / CHECKPOINTS / phase.name
+    if (folder / LAST).exists():
+        progress = load(folder / LAST, place.device).progress
+        if progress.finished:
+            _log.info("%s is finished: best at step %d", phase.name, progress.best_step)
+            return progress
+    with _locked(folder, place), closing(Feed(config, phase, place)) as feed:
+        check_frames(config, feed.height, feed.width)
+        network = network_of(config, phase)
+        for earlier in phase.after:
+            start_from(network, phase, earlier, _best_parameters(run, phase, earlier, place))
+        loop = Loop(config, phase, network, feed, folder, place, lambda: bool(stopped()), show if place.first else _silent)
+        recorder = Recorder(run, phase.name) if place.first else None
+        try:
+            return loop.run(recorder)
+        finally:
+            if recorder:
+                recorder.close()
+
+
+def _silent(_report: Report) -> None:
+    """Show nothing."""
+
+
+def _best_parameters(run: Path, phase: Phase, earlier: str, place: Place) -> dict[str, object]:
+    last = run / CHECKPOINTS / earlier / LAST
+    if not last.exists() or not load(last, place.device).progress.finished:
+        raise InputError(
+            f"{phase.name} starts from {earlier}, which is not finished in {run}; "
+            "run the same command without --phase and --expert, or with those of that phase"
+        )
+    return dict(load(best_of(run, earlier), place.device).network)
+
+
+def _claim(run: Path, config: RunConfig) -> None:
+    """Write the configuration into a new run's folder, or compare it with the one that is there."""
+    if (run / CONFIG).exists():
+        theirs = read_config(run)
+        if theirs != config:
+            raise InputError(
+                f"{run} holds a run of another configuration ({_difference(theirs, config)}); give another --out, "
+                "or the configuration it began with"
+            )
+        return
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        aside = run / f"{CONFIG}.{os.getpid()}"
+        aside.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+        aside.replace(run / CONFIG)
+    except OSError as error:
+        raise InputError(f"{run} cannot be written: {(error.strerror or str(error)).lower()}; give another --out") from error
+
+
+def _difference(theirs: RunConfig, ours: RunConfig) -> str:
+    """Name the first field in which two configurations differ."""
+    a, b = _flat(theirs.model_dump(mode="json")), _flat(ours.model_dump(mode="json"))
+    name = next(name for name in sorted(a.keys() | b.keys()) if a.get(name) != b.get(name))
+    return f"{name} is {a.get(name)} there and {b.get(name)} here"
+
+
+def _flat(fields: object, prefix: str = "") -> dict[str, object]:
+    if not isinstance(fields, dict) or not fields:
+        return {prefix: fields}
+    joined = ((f"{prefix}.{name}" if prefix else name, value) for name, value in fields.items())
+    return {key: leaf for name, value in joined for key, leaf in _flat(value, name).items()}
+
+
+@contextmanager
+def _locked(folder: Path, place: Place) -> Iterator[None]:
+    """Hold a phase's lock, which the system gives back when the process ends; only the first process takes it."""
+    if not place.first:
+        yield
+        return
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{folder} is being trained by another process; wait for it or give another --out") from None
+        yield
+
+
+@contextmanager
+def _stopping() -> Iterator[Callable[[], signal.Signals | None]]:
+    """Keep SIGTERM and SIGINT, while a run is under way, until it asks; a second SIGINT interrupts at once."""
+    asked: list[signal.Signals] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.append(signal.Signals(number))
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield lambda: asked[0] if asked else None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

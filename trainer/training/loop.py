@@ -1,0 +1,256 @@
+"""The one loop that runs every phase: step, validate, save, resume; nothing in it knows which phase it is."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from schemas.errors import InputError
+from schemas.run import Budget, RunConfig
+from trainer.models.stmoe import STMoE
+from trainer.training.checkpoint import BEST, LAST, Checkpoint, Progress, load, save
+from trainer.training.distributed import Place
+from trainer.training.draws import Draws, draw, transformed
+from trainer.training.feeding import Feed
+from trainer.training.networks import trainable
+from trainer.training.objectives import Trainee, as_fractions
+from trainer.training.phases import GATE, Phase
+from trainer.training.recording import Recorder
+
+BETAS = (0.9, 0.999)
+
+
+class NotFiniteError(InputError):
+    """Report a loss or gradient that is no number; nothing of the step has reached the parameters."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """How far a phase is, for a progress bar."""
+
+    phase: str
+    step: int
+    steps: int
+    loss: float
+    best: float | None
+    """Lowest validation error so far: squared error summed over a frame, mean over frames and sequences."""
+
+
+@dataclass
+class Loop:
+    """
+    One phase under way.
+
+    Parameters
+    ----------
+    config, phase : what is trained
+    network : of the phase, with what it starts from
+    feed : its training and validation data
+    folder : of the phase's checkpoints
+    place : device and rank
+    stopped : asked before every step whether to save and leave
+    show : is told of every step
+    """
+
+    config: RunConfig
+    phase: Phase
+    network: STMoE
+    feed: Feed
+    folder: Path
+    place: Place
+    stopped: Callable[[], bool]
+    show: Callable[[Report], None]
+
+    def __post_init__(self) -> None:
+        self.network.to(self.place.device)
+        self.trained = trainable(self.network, self.phase)
+        trainee: nn.Module = Trainee(self.network, self.config, self.phase)
+        if self.config.execution.compile:
+            trainee = torch.compile(trainee)  # type: ignore[assignment]
+        self.trainee = self.place.wrapped(trainee)
+        self.optimiser = Adam(_groups(self.trained, self.phase.budget), betas=BETAS)
+        self.progress = Progress()
+        self._resume()
+
+    def run(self, recorder: Recorder | None) -> Progress:
+        """
+        Train until the budget is spent, patience is over, or someone asks to stop; the same call goes on from there.
+
+        Raises
+        ------
+        NotFiniteError
+            a loss or gradient is no number.
+        InputError
+            data are damaged, or a checkpoint cannot be written.
+        """
+        progress, budget = self.progress, self.phase.budget
+        started = _clocks()
+        batches = self.feed.training((progress.epoch, progress.batch))
+        while not progress.finished:
+            if self.place.any(self.stopped()):
+                break
+            waited = time.perf_counter()
+            batch = next(batches)
+            waited = time.perf_counter() - waited
+            terms = self._step(batch.frames, batch)
+            progress.step += 1
+            progress.epoch, progress.batch = batch.following
+            started = self._count(started)
+            if recorder and progress.step % self.config.execution.log_every == 0:
+                recorder.record(progress.step, **terms, seconds=progress.seconds, wait=waited)
+            self.show(Report(self.phase.name, progress.step, budget.steps, terms["loss"], progress.best))
+            last = progress.step >= budget.steps
+            if last or progress.step % budget.validate_every == 0:
+                self._validate(recorder)
+            progress.finished = last or (budget.patience is not None and progress.stale >= budget.patience)
+            if progress.finished or progress.step % self.config.execution.save_every == 0:
+                self._save(LAST)
+        self._save(LAST)
+        return progress
+
+    def _step(self, frames: Tensor, batch: Any) -> dict[str, float]:
+        """Forward, loss, finite?, backward, clip, finite?, step."""
+        execution, device = self.config.execution, self.place.device
+        self._set_learning_rates()
+        self._set_modes()
+        draws = self._draws(frames.shape[1])
+        frames = as_fractions(frames.to(device, non_blocking=True))
+        if not self.phase.data and self.config.data.augment:
+            frames = transformed(frames, draws.symmetry)
+        with _autocast(execution.precision, device):
+            loss, terms = self.trainee(frames, draws.to(device))
+        self._require_finite(loss, "loss", batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.trained.values(), execution.clip)
+        self._require_finite(norm, "gradient", batch)
+        self.optimiser.step()
+        values = {name: value.item() for name, value in terms.items()}
+        return {**values, "loss": loss.item(), "gradient_norm": norm.item(), "learning_rate": self._rate()}
+
+    def _draws(self, frames: int) -> Draws:
+        budget = self.phase.budget
+        drawn = draw(
+            self.config.seed,
+            self.phase.name,
+            self.progress.step,
+            steps=budget.steps,
+            batch=budget.batch,
+            frames=frames,
+        )
+        return drawn.shared(self.place.rank, self.place.world)
+
+    def _set_learning_rates(self) -> None:
+        share = _schedule(self.progress.step, self.phase.budget)
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["highest"] * share
+
+    def _rate(self) -> float:
+        return float(self.optimiser.param_groups[0]["lr"])
+
+    def _set_modes(self) -> None:
+        """Train what is trained; what is frozen is as it will be used."""
+        self.network.eval()
+        for name, module in self.network.named_modules():
+            if any(f"{name}.".startswith(f"{prefix}.") for prefix in self.phase.trains):
+                module.train()
+
+    def _require_finite(self, value: Tensor, what: str, batch: Any) -> None:
+        if not self.place.any(not bool(torch.isfinite(value))):
+            return
+        raise NotFiniteError(
+            f"the {what} of {self.phase.name} is {value.item():g} at step {self.progress.step + 1}, sequences "
+            f"{batch.named}; nothing was changed, look at them or give a lower schedule learning_rate"
+        )
+
+    def _validate(self, recorder: Recorder | None) -> None:
+        """Measure the free-running forecast on validation data; keep the parameters if they are the best."""
+        progress = self.progress
+        error = validation_error(self.network, self.feed.validation(), self.config, self.place)
+        if recorder:
+            recorder.record(progress.step, validation=error)
+        if progress.best is None or error < progress.best:
+            progress.best, progress.best_step, progress.stale = error, progress.step, 0
+            self._save(BEST)
+        else:
+            progress.stale += 1
+
+    def _save(self, name: str) -> None:
+        if not self.place.first:
+            return
+        checkpoint = Checkpoint(
+            config=self.config,
+            phase=self.phase.name,
+            progress=replace(self.progress),
+            network=self.network.state_dict(),
+            optimiser=self.optimiser.state_dict() if name == LAST else {},
+        )
+        save(self.folder / name, checkpoint)
+
+    def _resume(self) -> None:
+        path = self.folder / LAST
+        if not path.exists():
+            return
+        saved = load(path, self.place.device)
+        self.network.load_state_dict(saved.network)
+        self.optimiser.load_state_dict(dict(saved.optimiser))
+        self.progress = saved.progress
+
+    def _count(self, since: tuple[float, float]) -> tuple[float, float]:
+        """Add the time since then to the progress."""
+        now = _clocks()
+        self.progress.seconds += now[0] - since[0]
+        self.progress.cpu_seconds += now[1] - since[1]
+        return now
+
+
+@torch.no_grad()
+def validation_error(network: STMoE, batches: Iterator[Any], config: RunConfig, place: Place) -> float:
+    """
+    Return the squared error of forecasts: summed over a frame, mean over lead times and sequences, intensity in [0, 1].
+
+    Parameters
+    ----------
+    batches : of this process; all of them together are the validation data
+    """
+    network.eval()
+    inputs, horizon = config.data.input_frames, config.data.horizon
+    total = torch.zeros(2, dtype=torch.float64, device=place.device)
+    for batch in batches:
+        frames = as_fractions(batch.frames.to(place.device))
+        with _autocast(config.execution.precision, place.device):
+            forecast = network(frames[:, :inputs], horizon)
+        errors = (forecast.frames.float().clamp(0, 1) - frames[:, inputs:]).square().sum((2, 3, 4))
+        total += torch.stack([errors.double().mean(1).sum(), torch.tensor(float(len(frames)), device=place.device)])
+    summed = place.summed(total)
+    return float(summed[0] / summed[1])
+
+
+def _groups(trained: Mapping[str, nn.Parameter], budget: Budget) -> list[dict[str, Any]]:
+    """Return the optimiser's groups: gates at the full learning rate, experts and decoder at theirs."""
+    gates = [parameter for name, parameter in trained.items() if name.startswith(f"{GATE}.")]
+    others = [parameter for name, parameter in trained.items() if not name.startswith(f"{GATE}.")]
+    slower = budget.expert_learning_rate or budget.learning_rate
+    groups = [(gates, budget.learning_rate), (others, slower)]
+    return [{"params": members, "lr": rate, "highest": rate} for members, rate in groups if members]
+
+
+def _schedule(step: int, budget: Budget) -> float:
+    """Return the share of the highest learning rate at a step: a linear rise, then a cosine to 0."""
+    if step < budget.warmup:
+        return (step + 1) / budget.warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - budget.warmup) / max(1, budget.steps - budget.warmup)))
+
+
+def _autocast(precision: str, device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def _clocks() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()

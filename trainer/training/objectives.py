@@ -1,0 +1,106 @@
+"""What a phase minimises: one module from a batch to a loss and its named terms, so that processes can share it."""
+
+import torch
+from torch import Tensor, nn
+
+from schemas.run import Addl, Loss, RunConfig
+from trainer.models.stmoe import STMoE
+from trainer.training.draws import Draws
+from trainer.training.losses import charbonnier, flow_regulariser, global_loss
+from trainer.training.phases import Phase
+
+ENTROPY_RAMP = 0.3
+"""Share of a phase in which the weight of the entropy rises from 0: early on its gradient would shrink all gates."""
+
+
+class Trainee(nn.Module):
+    """
+    The network of a phase with its objective.
+
+    Parameters
+    ----------
+    network : of the phase
+    config : of the run
+    phase : says which objective
+    """
+
+    def __init__(self, network: STMoE, config: RunConfig, phase: Phase) -> None:
+        super().__init__()
+        self.network = network
+        self._config, self._phase = config, phase
+
+    def forward(self, frames: Tensor, draws: Draws) -> tuple[Tensor, dict[str, Tensor]]:
+        """
+        Return the loss of a batch, and its terms by name.
+
+        Parameters
+        ----------
+        frames : (batch, time, channel, y, x) in [0, 1], l input frames and n to forecast
+        draws : random choices of this step
+        """
+        data, schedule = self._config.data, self._config.schedule
+        match self._phase.objective:
+            case "one-step":
+                return _one_step(self.network, frames, draws, data.input_frames, schedule.teacher_forcing)
+            case "advection":
+                return _advection(self.network, frames, data.input_frames, self._config.model.addl)
+            case "forecast":
+                detach = schedule.detach_feedback and self._phase.stage == "gates"
+                return _forecast(self.network, frames, draws, data.input_frames, self._config.loss, detach)
+
+
+def probability_of_truth(done: float, share: float) -> float:
+    """Return with what probability a true frame is fed: from 1 down to 0 over a share of the phase (models.md 2.0.6)."""
+    return max(0.0, 1.0 - done / share) if share else 0.0
+
+
+def _one_step(
+    network: STMoE, frames: Tensor, draws: Draws, inputs: int, share: float
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Mean squared error of all T - 1 predictions, each fed a true frame or the prediction before (scheduled sampling)."""
+    (expert,) = network.experts.values()
+    truth = draws.feed_truth < probability_of_truth(draws.done, share)
+
+    def fed(step: int, true: Tensor, predicted: Tensor) -> Tensor:
+        return true if step < inputs else torch.where(truth[:, step, None, None, None], true, predicted)
+
+    predictions = expert.unroll(frames, fed=fed, decode=network.decoder)
+    loss = (predictions.float() - frames[:, 1:]).square().mean()
+    return loss, {"reconstruction": loss}
+
+
+def _advection(network: STMoE, frames: Tensor, inputs: int, addl: Addl) -> tuple[Tensor, dict[str, Tensor]]:
+    """Charbonnier error of a free-running forecast, and the regularisers of its flow (models.md 2.6.4)."""
+    (expert,) = network.experts.values()
+    predictions, flows = expert.roll_out(frames[:, :inputs], frames.shape[1] - inputs)
+    reconstruction = charbonnier(predictions.float() - frames[:, inputs:]).mean()
+    smoothness = flow_regulariser(
+        flows.float().flatten(0, 1), divergence=addl.divergence, gradient=addl.gradient, magnitude=addl.magnitude
+    )
+    return reconstruction + smoothness, {"reconstruction": reconstruction, "flow": smoothness}
+
+
+def _forecast(
+    network: STMoE, frames: Tensor, draws: Draws, inputs: int, loss: Loss, detach: bool
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Equation 8 on a free-running forecast; weights that nothing learns are not regularised."""
+    forecast = network(frames[:, :inputs], frames.shape[1] - inputs, detach_feedback=detach)
+    ramp = min(1.0, draws.done / ENTROPY_RAMP)
+    learns = any(parameter.requires_grad for parameter in network.gate.parameters())
+    return global_loss(
+        forecast,
+        frames[:, inputs:],
+        alpha=loss.reconstruction.alpha,
+        c=loss.reconstruction.c,
+        regulariser_alpha=loss.regularisers.alpha,
+        regulariser_c=loss.regularisers.c,
+        entropy_weight=loss.entropy * ramp * learns,
+        smoothness_weight=loss.smoothness * learns,
+        magnitude_weight=loss.magnitude * learns,
+    )
+
+
+def as_fractions(frames: Tensor) -> Tensor:
+    """Return stored frames (batch, time, y, x), uint8 or float, as (batch, time, channel, y, x) float32, 1 full scale."""
+    scale = 255.0 if frames.dtype == torch.uint8 else 1.0
+    return (frames.float() / scale).unsqueeze(2)
