@@ -119,7 +119,11 @@ def fit(
 @click.argument("run")
 @click.option("--real", metavar="STORE", help="store to forecast  [default: the run's]")
 @click.option(
-    "--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True, help="of the store"
+    "--split",
+    type=click.Choice(["train", "validation", "test"]),
+    default="test",
+    show_default=True,
+    help="of the store",
 )
 @click.option("--out", metavar="FILE", help="JSON file of all scores  [default: evaluation.json in the run's folder]")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)

@@ -182,7 +182,7 @@ def _raw(array: Array) -> Array:
 
 
 @njit(nogil=True, cache=True)
-def _noise_scale(plan, seed, index, clean, noise, words):  # type: ignore[no-untyped-def]
+def _noise_scale(plan, seed, index, clean, noise, words):
     """Fill the noise; return the factor that brings it to the ratio, and the ratio that this gives."""
     if plan.ratio == 0.0:
         return np.float32(0), 0.0

@@ -101,7 +101,7 @@ def load(path: Path, device: torch.device) -> Checkpoint:
     except Exception as error:  # pickle, zip and torch have many
         raise InputError(f"{path} is no checkpoint or damaged: {_said(error)}; give one of `trainer fit`") from error
     if version != RUN_VERSION:
-        raise NewerSchemaError(f"{path} has version {version}, this installation reads {RUN_VERSION}; use the other one")
+        raise NewerSchemaError(f"{path} has version {version}, this installation reads {RUN_VERSION}; use that one")
     config = RunConfig.model_validate_json(content["config"])
     return Checkpoint(
         config=config,

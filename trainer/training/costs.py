@@ -1,6 +1,6 @@
 """What a phase will cost, before it is run: parameters, FLOPs and memory of a step, from shapes alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -12,7 +12,6 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from schemas.run import RunConfig
-from trainer.training.distributed import Place
 from trainer.training.draws import draw
 from trainer.training.networks import network_of, trainable
 from trainer.training.objectives import Trainee
@@ -30,23 +29,42 @@ class Costs:
     phase: str
     parameters: int
     trained: int
+    steps: int
     flops: int
-    """Of a step's forward and backward pass, over all processes; a multiply-add is two."""
+    """Of a step's forward and backward pass; a multiply-add is two."""
     memory: int
     """Bytes at the peak of a step: parameters, gradients, optimiser, and what the backward pass needs."""
 
 
-def costs_of(config: RunConfig, phase: Phase, height: int, width: int, place: Place) -> Costs:
+def as_table(costs: Sequence[Costs]) -> str:
+    """Return the costs of phases as a table for a terminal."""
+    header = ("phase", "parameters", "trained", "GFLOP a step", "steps", "peak memory")
+    rows = [
+        (
+            item.phase,
+            f"{item.parameters:,}",
+            f"{item.trained:,}",
+            f"{item.flops / 1e9:,.1f}",
+            f"{item.steps:,}",
+            f"{item.memory / 2**20:,.0f} MiB",
+        )
+        for item in costs
+    ]
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    lines = [[cell.rjust(width) for cell, width in zip(row, widths, strict=True)] for row in (header, *rows)]
+    return "\n".join("  ".join(cells).rstrip() for cells in lines)
+
+
+def costs_of(config: RunConfig, phase: Phase, height: int, width: int) -> Costs:
     """
-    Compute the costs of a step without data and without computing it.
+    Compute the costs of a step on one device, from shapes alone: nothing is computed and no data are needed.
 
     Parameters
     ----------
     height, width : of a frame, px
-    place : how many processes share the batch
     """
     frames = config.data.input_frames + config.data.horizon
-    batch = place.share(phase.budget.batch)
+    batch = phase.budget.batch
     with FakeTensorMode(allow_non_fake_inputs=True), _counted_activations() as activations:
         network = network_of(config, phase)
         trained = trainable(network, phase)
@@ -59,7 +77,8 @@ def costs_of(config: RunConfig, phase: Phase, height: int, width: int, place: Pl
         parameters = sum(parameter.numel() for parameter in network.parameters())
         learnt = sum(parameter.numel() for parameter in trained.values())
     held = FLOAT_BYTES * (parameters + OPTIMISER_COPIES * learnt)
-    return Costs(phase.name, parameters, learnt, counter.get_total_flops() * place.world, held + activations.bytes)
+    flops = counter.get_total_flops()
+    return Costs(phase.name, parameters, learnt, phase.budget.steps, flops, held + activations.bytes)
 
 
 @dataclass

@@ -100,7 +100,7 @@ def placed(device: str) -> Iterator[Place]:
 def _device(asked: str, local_rank: int) -> torch.device:
     available = torch.cuda.is_available()
     if asked == "cuda" and not available:
-        raise InputError("--device is cuda and no CUDA device is found; give --device cpu, or install a CUDA build of torch")
+        raise InputError("--device is cuda and no CUDA device is found; give --device cpu, or a CUDA build of torch")
     if asked == "cpu" or not available:
         return torch.device("cpu")
     if local_rank >= torch.cuda.device_count():

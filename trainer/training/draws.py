@@ -1,4 +1,4 @@
-"""The random choices of a step: a pure function of (seed, phase, step), so that resuming needs no state of a generator."""
+"""The random choices of a step: a pure function of (seed, phase, step), so that resuming needs no generator."""
 
 import hashlib
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ def draw(seed: int, phase: str, step: int, *, steps: int, batch: int, frames: in
 
 
 def transformed(frames: Tensor, symmetry: Tensor) -> Tensor:
-    """Return (batch, time, channel, y, x) frames, each flipped and transposed as its number says; oblong ones only flipped."""
+    """Return (batch, time, channel, y, x) frames, each flipped and transposed by its number; oblong ones flipped."""
     codes = symmetry.tolist()
     return torch.stack([_transformed(item, code) for item, code in zip(frames, codes, strict=True)])
 

@@ -4,13 +4,14 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 import yaml
+from torch import Tensor
 
 from schemas.errors import InputError
 from schemas.run import RunConfig
@@ -101,7 +102,9 @@ def _fit_phase(
         network = network_of(config, phase)
         for earlier in phase.after:
             start_from(network, phase, earlier, _best_parameters(run, phase, earlier, place))
-        loop = Loop(config, phase, network, feed, folder, place, lambda: bool(stopped()), show if place.first else _silent)
+        loop = Loop(
+            config, phase, network, feed, folder, place, lambda: bool(stopped()), show if place.first else _silent
+        )
         recorder = Recorder(run, phase.name) if place.first else None
         try:
             return loop.run(recorder)
@@ -114,14 +117,14 @@ def _silent(_report: Report) -> None:
     """Show nothing."""
 
 
-def _best_parameters(run: Path, phase: Phase, earlier: str, place: Place) -> dict[str, object]:
+def _best_parameters(run: Path, phase: Phase, earlier: str, place: Place) -> Mapping[str, Tensor]:
     last = run / CHECKPOINTS / earlier / LAST
     if not last.exists() or not load(last, place.device).progress.finished:
         raise InputError(
             f"{phase.name} starts from {earlier}, which is not finished in {run}; "
             "run the same command without --phase and --expert, or with those of that phase"
         )
-    return dict(load(best_of(run, earlier), place.device).network)
+    return load(best_of(run, earlier), place.device).network
 
 
 def _claim(run: Path, config: RunConfig) -> None:
@@ -140,7 +143,9 @@ def _claim(run: Path, config: RunConfig) -> None:
         aside.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
         aside.replace(run / CONFIG)
     except OSError as error:
-        raise InputError(f"{run} cannot be written: {(error.strerror or str(error)).lower()}; give another --out") from error
+        raise InputError(
+            f"{run} cannot be written: {(error.strerror or str(error)).lower()}; give another --out"
+        ) from error
 
 
 def _difference(theirs: RunConfig, ours: RunConfig) -> str:
@@ -170,7 +175,9 @@ def _locked(folder: Path, place: Place) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"{folder} is being trained by another process; wait for it or give another --out") from None
+            raise InputError(
+                f"{folder} is being trained by another process; wait for it or give another --out"
+            ) from None
         yield
 
 

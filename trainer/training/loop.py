@@ -68,6 +68,7 @@ class Loop:
     show: Callable[[Report], None]
 
     def __post_init__(self) -> None:
+        """Make ready, from the last checkpoint where there is one."""
         self.network.to(self.place.device)
         self.trained = trainable(self.network, self.phase)
         trainee: nn.Module = Trainee(self.network, self.config, self.phase)

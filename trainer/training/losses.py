@@ -10,10 +10,10 @@ import math
 import torch
 from torch import Tensor
 
-from typing import Any as Forecast
+from trainer.models.stmoe import Forecast
 
-LARGEST_SQUARE = 1e30
-"""Squared errors, in units of c, count at most so: the next steps would overflow in float32."""
+LARGEST_ERROR = 1e15
+"""Errors, in units of c, count at most so: their squares would overflow in float32."""
 CHARBONNIER_EPSILON = 1e-3
 """Errors below it, as a fraction of full scale, count as squares."""
 RAIN_RATES = (2.0, 5.0, 10.0, 30.0)
@@ -30,7 +30,7 @@ def robust_loss(x: Tensor, alpha: float, c: float) -> Tensor:
 
     With z = (x/c)^2 and b = |alpha - 2|, rho = (b/alpha) ((z/b + 1)^(alpha/2) - 1), and its limits where that is 0/0.
     Even in x, 0 at 0, x^2 / (2 c^2) for |x| much below c. Evaluated through log1p and expm1, which lose no digits
-    where alpha or x is small.
+    where alpha or x is small. Infinity and what is no number become NaN, for the training loop to see.
 
     Parameters
     ----------
@@ -38,7 +38,8 @@ def robust_loss(x: Tensor, alpha: float, c: float) -> Tensor:
     alpha : shape; 2 is squared error, 1 Charbonnier, 0 Cauchy, -2 Geman-McClure, -inf Welsch
     c : scale, > 0, in the unit of x
     """
-    z = (_wide(x) / c).square().clamp(max=LARGEST_SQUARE)
+    x = _wide(x)
+    z = torch.where(x.isfinite(), (x / c).clamp(-LARGEST_ERROR, LARGEST_ERROR), math.nan).square()
     if alpha == 2:
         return z / 2
     if alpha == 0:
@@ -107,7 +108,10 @@ def flow_regulariser(flow: Tensor, *, divergence: float, gradient: float, magnit
     divergence, gradient, magnitude : weights, frame^2 or frame^2/px^2
     """
     flow = _wide(flow)
-    over_x, over_y = flow.diff(dim=-1), flow.diff(dim=-2)  # (batch, component, y, x - 1) and (batch, component, y - 1, x)
+    over_x, over_y = (
+        flow.diff(dim=-1),
+        flow.diff(dim=-2),
+    )  # (batch, component, y, x - 1) and (batch, component, y - 1, x)
     divergences = over_x[:, 0, :-1] + over_y[:, 1, :, :-1]
     gradients = over_x.square().mean() + over_y.square().mean()
     components = flow.shape[1]  # the means above are over both of them, the norms are sums

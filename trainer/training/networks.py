@@ -1,4 +1,4 @@
-"""From a RunConfig to networks: every component has its own seed, so that it starts alike in every phase and process."""
+"""From a RunConfig to networks: every component has its own seed, so that it starts alike in every phase."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -31,9 +31,9 @@ def network_of(config: RunConfig, phase: Phase) -> STMoE:
     """
     kinds: Mapping[str, ExpertKind] = {ALL: "mim", **config.experts}
     try:
-        experts = {name: _seeded(config, f"experts.{name}", lambda: _expert(config, kinds[name])) for name in phase.experts}
-        gate = _seeded(config, "gate", lambda: _gate(config, phase))
-        decoder = _seeded(config, "decoder", lambda: _decoder(config))
+        experts = {name: _seeded(config, f"experts.{name}", _expert, kinds[name]) for name in phase.experts}
+        gate = _seeded(config, "gate", _gate, phase)
+        decoder = _seeded(config, "decoder", _decoder)
     except ValueError as error:
         raise InputError(f"model: {error}") from error
     return STMoE(experts, gate, decoder, input_frames=config.data.input_frames, rollout=config.model.rollout)
@@ -50,7 +50,9 @@ def check_frames(config: RunConfig, height: int, width: int) -> None:
     """
     patch = config.model.mim.patch
     if "mim" in config.experts.values() and (height % patch or width % patch):
-        raise InputError(f"frames are {height}x{width}, model.mim.patch is {patch}; give sides that are multiples of it")
+        raise InputError(
+            f"frames are {height}x{width}, model.mim.patch is {patch}; give sides that are multiples of it"
+        )
 
 
 def start_from(network: nn.Module, phase: Phase, earlier: str, parameters: Mapping[str, Tensor]) -> None:
@@ -92,9 +94,10 @@ def _of_first_network(parameters: Mapping[str, Tensor], own: Mapping[str, Tensor
     return renamed if alike else {}
 
 
-def _seeded(config: RunConfig, name: str, build: Callable[[], nn.Module]) -> nn.Module:
+def _seeded(config: RunConfig, name: str, build: Callable[..., nn.Module], *of: object) -> nn.Module:
+    """Build a component from a seed of its own."""
     with _random_state(config.seed, name):
-        return build()
+        return build(config, *of)
 
 
 @contextmanager
@@ -139,10 +142,13 @@ def _gate(config: RunConfig, phase: Phase) -> nn.Module:
     experts, gating = len(phase.experts), config.model.gating
     if experts == 1 or not phase.gated:
         return ConstantGate(experts, 1.0)
-    kinds = {"pixelwise": PixelwiseGate, "uniform": UniformGate}
     match config.model.attention:
+        case "none":
+            return ConstantGate(experts, 1.0)
+        case "mean":
+            return ConstantGate(experts, 1 / experts)
         case "pixelwise" | "uniform" as attention:
-            return kinds[attention](
+            return (PixelwiseGate if attention == "pixelwise" else UniformGate)(
                 experts=experts,
                 input_channels=config.data.input_frames * CHANNELS,
                 channels=gating.channels,
@@ -151,10 +157,6 @@ def _gate(config: RunConfig, phase: Phase) -> nn.Module:
                 head=gating.head,
                 activation=gating.activation,
             )
-        case "none":
-            return ConstantGate(experts, 1.0)
-        case "mean":
-            return ConstantGate(experts, 1 / experts)
 
 
 def _decoder(config: RunConfig) -> nn.Module:

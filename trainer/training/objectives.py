@@ -1,9 +1,13 @@
 """What a phase minimises: one module from a batch to a loss and its named terms, so that processes can share it."""
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
 from schemas.run import Addl, Loss, RunConfig
+from trainer.models.addl import ADDL
+from trainer.models.mim import MIM
 from trainer.models.stmoe import STMoE
 from trainer.training.draws import Draws
 from trainer.training.losses import charbonnier, flow_regulariser, global_loss
@@ -50,15 +54,15 @@ class Trainee(nn.Module):
 
 
 def probability_of_truth(done: float, share: float) -> float:
-    """Return with what probability a true frame is fed: from 1 down to 0 over a share of the phase (models.md 2.0.6)."""
+    """Return with what probability a true frame is fed: from 1 down to 0 over a share of the phase."""
     return max(0.0, 1.0 - done / share) if share else 0.0
 
 
 def _one_step(
     network: STMoE, frames: Tensor, draws: Draws, inputs: int, share: float
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Mean squared error of all T - 1 predictions, each fed a true frame or the prediction before (scheduled sampling)."""
-    (expert,) = network.experts.values()
+    """Mean squared error of all T - 1 predictions, each fed a true frame or the one predicted (scheduled sampling)."""
+    expert = cast(MIM, *network.experts.values())
     truth = draws.feed_truth < probability_of_truth(draws.done, share)
 
     def fed(step: int, true: Tensor, predicted: Tensor) -> Tensor:
@@ -71,7 +75,7 @@ def _one_step(
 
 def _advection(network: STMoE, frames: Tensor, inputs: int, addl: Addl) -> tuple[Tensor, dict[str, Tensor]]:
     """Charbonnier error of a free-running forecast, and the regularisers of its flow (models.md 2.6.4)."""
-    (expert,) = network.experts.values()
+    expert = cast(ADDL, *network.experts.values())
     predictions, flows = expert.roll_out(frames[:, :inputs], frames.shape[1] - inputs)
     reconstruction = charbonnier(predictions.float() - frames[:, inputs:]).mean()
     smoothness = flow_regulariser(
@@ -101,6 +105,6 @@ def _forecast(
 
 
 def as_fractions(frames: Tensor) -> Tensor:
-    """Return stored frames (batch, time, y, x), uint8 or float, as (batch, time, channel, y, x) float32, 1 full scale."""
+    """Return stored (batch, time, y, x) frames, as (batch, time, channel, y, x) float32, full scale 1."""
     scale = 255.0 if frames.dtype == torch.uint8 else 1.0
     return (frames.float() / scale).unsqueeze(2)

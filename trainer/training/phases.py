@@ -1,4 +1,4 @@
-"""The phases of a run as data: what is trained, on which data, by which objective, for how long, and from what it starts."""
+"""The phases of a run as data: what is trained, on which data, by which objective, how long, and from what on."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,6 +1,7 @@
 """What a run leaves to look at: a line of JSON for each record, and the same in TensorBoard."""
 
 import json
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,9 @@ class Recorder:
         self._board = SummaryWriter(str(run / BOARD / phase))
 
     def record(self, step: int, **values: float) -> None:
-        """Write numbers of a step, by name; NaN becomes null in the log."""
-        line: dict[str, Any] = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "phase": self._phase, "step": step}
-        line |= {name: value if value == value else None for name, value in values.items()}  # noqa: PLR0124  # NaN
+        """Write numbers of a step, by name; what is not finite is null in the log."""
+        line: dict[str, Any] = {"time": _now(), "phase": self._phase, "step": step}
+        line |= {name: value if math.isfinite(value) else None for name, value in values.items()}
         self._log.write(json.dumps(line) + "\n")
         for name, value in values.items():
             self._board.add_scalar(name, value, step)
@@ -56,3 +57,6 @@ def read_log(run: Path) -> list[dict[str, Any]]:
             continue
     return records
 
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
