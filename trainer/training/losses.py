@@ -172,12 +172,16 @@ def global_loss(
 
 def balanced_square(forecast: Tensor, target: Tensor, scale: float) -> Tensor:
     """
-    Return w(R) (forecast - target)^2 of every pixel in (mm/h)^2, R the true rate; its mean is the B-MSE (Shi et al. 2017).
+    Return w(R) (forecast - target)^2 of every pixel, R the true rain rate; its mean is the B-MSE (Shi et al. 2017).
 
     Parameters
     ----------
     forecast, target : any shape, fractions of full scale
     scale : mm/h of a full-scale pixel
+
+    Returns
+    -------
+    (as given) in (mm/h)^2
     """
     rate = _wide(target) * scale
     boundaries = rate.new_tensor(RAIN_RATES) * (1 - ROUNDING)
