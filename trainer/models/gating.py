@@ -1,0 +1,209 @@
+"""Spatio-temporal gating networks G: how much each expert counts at each pixel, from the frames before it."""
+
+import math
+from collections.abc import Iterable
+from typing import Final, Literal
+
+import torch
+from torch import Tensor, nn
+
+from trainer.models.normalisation import group_norm
+
+Activation = Literal["softmax", "sigmoid"]
+
+OUTPUT_DEVIATION: Final = 0.01
+"""Of the initial weights of a gate's last layer: every expert starts with nearly the same weight, 1/m."""
+HIGHEST_START: Final = 0.99
+"""Of a sigmoid gate: a single expert would else start at 1, which no finite bias reaches."""
+
+
+class PixelwiseGate(nn.Module):
+    """
+    Weight every expert at every pixel (equation 5).
+
+    A trunk G' that the experts share reads the window; each expert's G'' squeezes and excites the trunk's maps U (Hu et
+    al., Squeeze-and-Excitation Networks, 2018) and looks at 5x5 px of them::
+
+        U = G'(Y_{t-l} .. Y_{t-1})                            3x3 convolutions, GroupNorm, ReLU
+        s^k = sigma(W2 relu(W1 mean_xy(U)))                   expert-wise attention
+        a^k = conv(relu(conv(s^k U)))                         pixel-wise attention, 3x3 each
+        W^k = exp(a^k) / sum_j exp(a^j)   or   sigma(a^k)
+
+    Parameters
+    ----------
+    experts : m
+    input_channels : of the window, frames times channels of a frame
+    channels : of the trunk
+    dilations : of the trunk's convolutions; its field of view is 1 + 2 sum(dilations) px
+    reduction : of `channels` between W1 and W2
+    head : channels between the two last convolutions
+    activation : softmax, the weights of a pixel sum to 1; sigmoid, each is free in (0, 1)
+    """
+
+    def __init__(
+        self,
+        *,
+        experts: int,
+        input_channels: int,
+        channels: int,
+        dilations: Iterable[int],
+        reduction: int,
+        head: int,
+        activation: Activation,
+    ) -> None:
+        super().__init__()
+        self.activation: Activation = activation
+        self.trunk = _trunk(input_channels, channels, dilations)
+        heads = [ExpertHead(channels, reduction=reduction, head=head) for _ in range(experts)]
+        for expert_head in heads:
+            _start_alike(expert_head.output, experts, activation)
+        self.heads = nn.ModuleList(heads)
+
+    def forward(self, window: Tensor) -> Tensor:
+        """
+        Return the logarithms of the weights.
+
+        Parameters
+        ----------
+        window : (batch, time*channel, y, x), channel 0 of the oldest frame first
+
+        Returns
+        -------
+        (batch, expert, y, x), <= 0, float32 or better
+        """
+        maps = self.trunk(window)
+        return _log_weights(torch.cat([head(maps) for head in self.heads], 1), self.activation)
+
+
+class ExpertHead(nn.Module):
+    """
+    G'' of one expert: squeeze-and-excitation, then two convolutions to one map.
+
+    Parameters
+    ----------
+    channels : in
+    reduction : of `channels` inside the squeeze-and-excitation
+    head : channels between the convolutions
+    """
+
+    def __init__(self, channels: int, *, reduction: int, head: int) -> None:
+        super().__init__()
+        squeezed = max(1, channels // reduction)
+        self.excitation = nn.Sequential(
+            nn.Linear(channels, squeezed), nn.ReLU(), nn.Linear(squeezed, channels), nn.Sigmoid()
+        )
+        self.hidden = nn.Conv2d(channels, head, 3, padding=1)
+        self.output = nn.Conv2d(head, 1, 3, padding=1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """
+        Return the expert's logits.
+
+        Parameters
+        ----------
+        maps : U, (batch, channels, y, x)
+
+        Returns
+        -------
+        (batch, 1, y, x)
+        """
+        scales = self.excitation(maps.mean((2, 3)))[:, :, None, None]
+        logits: Tensor = self.output(self.hidden(scales * maps).relu())
+        return logits
+
+
+class UniformGate(nn.Module):
+    """
+    Weight every expert by one number for the whole frame: a conventional mixture of experts (table 6).
+
+    `W = softmax(A mean_xy(G'(window)) + b)`, or sigma in place of softmax, with the trunk G' of `PixelwiseGate`.
+
+    Parameters
+    ----------
+    experts, input_channels, channels, dilations, activation : as of `PixelwiseGate`
+    """
+
+    def __init__(
+        self, *, experts: int, input_channels: int, channels: int, dilations: Iterable[int], activation: Activation
+    ) -> None:
+        super().__init__()
+        self.activation: Activation = activation
+        self.trunk = _trunk(input_channels, channels, dilations)
+        self.output = nn.Linear(channels, experts)
+        _start_alike(self.output, experts, activation)
+
+    def forward(self, window: Tensor) -> Tensor:
+        """
+        Return the logarithms of the weights, the same at every pixel.
+
+        Parameters
+        ----------
+        window : (batch, time*channel, y, x), channel 0 of the oldest frame first
+
+        Returns
+        -------
+        (batch, expert, y, x), <= 0, float32 or better
+        """
+        logits = self.output(self.trunk(window).mean((2, 3)))
+        return _log_weights(logits, self.activation)[:, :, None, None].expand(-1, -1, *window.shape[-2:])
+
+
+class ConstantGate(nn.Module):
+    """
+    Weight all experts alike and always: no attention (1: experts add up, equation 4), their mean (1/m), or one alone.
+
+    Parameters
+    ----------
+    experts : m
+    weight : > 0, <= 1
+    """
+
+    def __init__(self, experts: int, weight: float) -> None:
+        super().__init__()
+        self.experts = experts
+        self.log_weight = math.log(weight)
+
+    def forward(self, window: Tensor) -> Tensor:
+        """
+        Return the logarithms of the weights.
+
+        Parameters
+        ----------
+        window : (batch, time*channel, y, x); only its size matters
+
+        Returns
+        -------
+        (batch, expert, y, x)
+        """
+        batch, _, y, x = window.shape
+        return torch.full((), self.log_weight, device=window.device).expand(batch, self.experts, y, x)
+
+
+def _trunk(inputs: int, channels: int, dilations: Iterable[int]) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for dilation in dilations:
+        layers += [
+            nn.Conv2d(inputs, channels, 3, padding=dilation, dilation=dilation),
+            group_norm(channels),
+            nn.ReLU(inplace=True),
+        ]
+        inputs = channels
+    return nn.Sequential(*layers)
+
+
+def _start_alike(output: nn.Conv2d | nn.Linear, experts: int, activation: Activation) -> None:
+    """Initialise a last layer such that every weight is about 1/m, which keeps the brightness of the experts."""
+    start = min(1 / experts, HIGHEST_START)
+    nn.init.normal_(output.weight, std=OUTPUT_DEVIATION)
+    if output.bias is not None:
+        nn.init.constant_(output.bias, 0 if activation == "softmax" else math.log(start / (1 - start)))
+
+
+def _log_weights(logits: Tensor, activation: Activation) -> Tensor:
+    """Return logarithms rather than weights: w log w is then exact, with neither log 0 nor an epsilon."""
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    match activation:
+        case "softmax":
+            return nn.functional.log_softmax(logits, 1)
+        case "sigmoid":
+            return nn.functional.logsigmoid(logits)
