@@ -1,0 +1,1 @@
+"""Files that hold real frames: videos, image folders and arrays."""

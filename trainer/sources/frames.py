@@ -1,0 +1,225 @@
+"""The newest frames of a video, an image folder or an array: what a forecast starts from."""
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from schemas.errors import InputError, MissingExtraError
+
+Array = NDArray[np.float32]
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".webp"})
+"""Of the files in a folder that are its frames; all others are passed over."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewestFrames:
+    """Sequences of which the newest frames are read as they are needed."""
+
+    name: str
+    n: int
+    """Sequences."""
+    shape: tuple[int, int, int]
+    """(time, y, x) of what is read of each."""
+    read: Callable[[int, int], Array]
+    """(start, stop) to sequences start .. stop - 1, (sequence, time, y, x) in [0, 1]."""
+
+
+def open_frames(path: Path, last: int, size: tuple[int, int] | None = None) -> NewestFrames:
+    """
+    Open the last frames of a file or folder; no more than those asked for are held in memory.
+
+    A folder is one sequence of the images in it, in natural order (2 before 10). A .npy is one sequence (time, y, x),
+    or many (sequence, time, y, x). Any other file is taken for a video. Colours become grey levels. Full scale is 255
+    for 8-bit frames, 65,535 for 16-bit ones, and 1 for floats.
+
+    Parameters
+    ----------
+    path : local
+    last : newest frames to read of every sequence, >= 1
+    size : (y, x) px to resize to, each px the mean of the area that it covers; None for frames as they are
+
+    Raises
+    ------
+    InputError
+        it is missing or unreadable, has too few frames or frames of several sizes, or values outside [0, 1].
+    MissingExtraError
+        it is a video and PyAV is not installed.
+    """
+    if path.is_dir():
+        return _held(path, _resized(_read_folder(path, last), size))
+    if not path.exists():
+        raise InputError(f"{path} does not exist; give a store, a video, a folder of images or a .npy")
+    if path.suffix.lower() == ".npy":
+        return _open_array(path, last, size)
+    return _held(path, _resized(_read_video(path, last), size))
+
+
+def area_averaged(frames: NDArray[Any], size: tuple[int, int]) -> Array:
+    """
+    Resize frames; every px becomes the mean of the area that it covers, so that no brightness is lost.
+
+    Parameters
+    ----------
+    frames : (..., y, x)
+    size : (y, x) px of the result, >= 1
+
+    Returns
+    -------
+    (..., size[0], size[1]) float32
+    """
+    by_y, by_x = (_coverage(now, then) for now, then in zip(frames.shape[-2:], size, strict=True))
+    resized: Array = by_y @ frames.astype(np.float32) @ by_x.T
+    return resized
+
+
+_FULL_SCALE = {"uint8": 255.0, "uint16": 65_535.0}
+_ADVICE = "give a video, a folder of images or a .npy"
+
+
+def _held(path: Path, frames: Array) -> NewestFrames:
+    """Return one sequence (time, y, x) that is in memory."""
+    return NewestFrames(name=str(path), n=1, shape=frames.shape, read=lambda start, stop: frames[None][start:stop])
+
+
+def _resized(frames: Array, size: tuple[int, int] | None) -> Array:
+    return frames if size is None or size == frames.shape[-2:] else area_averaged(frames, size)
+
+
+def _coverage(now: int, then: int) -> Array:
+    """Return the share that each of `now` px has in each of `then` px along one axis, (then, now); rows sum to 1."""
+    edges = np.arange(then + 1) * (now / then)
+    left, right = np.arange(now), np.arange(1, now + 1)
+    overlap = np.minimum(edges[1:, None], right) - np.maximum(edges[:-1, None], left)
+    shares: Array = (np.clip(overlap, 0, None) * (then / now)).astype(np.float32)
+    return shares
+
+
+def _require_frames(path: Path, found: int, last: int) -> None:
+    if found < last:
+        frames = "1 frame" if found == 1 else f"{found} frames"
+        raise InputError(f"{path} has {frames}, a forecast starts from {last}; give {last} or more")
+
+
+def _stacked(path: Path, frames: Iterable[NDArray[Any]]) -> Array:
+    """Return frames as fractions of full scale, (time, y, x)."""
+    found = [_fractions(path, frame) for frame in frames]
+    sizes = {frame.shape: None for frame in found}
+    if len(sizes) > 1:
+        (a, b), (c, d) = list(sizes)[:2]
+        raise InputError(f"{path} has frames of {a}x{b} and of {c}x{d} px; give frames of one size")
+    return np.stack(found)
+
+
+def _fractions(path: Path, values: NDArray[Any]) -> Array:
+    if full := _FULL_SCALE.get(values.dtype.name):
+        return (values / np.float32(full)).astype(np.float32)
+    low, high = float(values.min()), float(values.max())
+    if not (low >= 0 and high <= 1):  # neither holds for NaN
+        what = "is not a number somewhere" if np.isnan(values).any() else f"has values from {low:g} to {high:g}"
+        raise InputError(f"{path} {what}; give floats in [0, 1], 1 is full scale, or 8- or 16-bit integers")
+    return values.astype(np.float32)
+
+
+def _open_array(path: Path, last: int, size: tuple[int, int] | None) -> NewestFrames:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} is no .npy that can be read: {_said(error)}; write one with numpy.save") from error
+    if array.ndim not in (3, 4) or 0 in array.shape:
+        raise InputError(f"{path} has the shape {array.shape}; give (time, y, x) or (sequence, time, y, x)")
+    if array.dtype.name not in _FULL_SCALE and array.dtype.kind != "f":
+        raise InputError(f"{path} holds {array.dtype.name}; give uint8, uint16, or floats in [0, 1]")
+    sequences = array if array.ndim == 4 else array[None]
+    _require_frames(path, sequences.shape[1], last)
+
+    def read(start: int, stop: int) -> Array:
+        return _resized(_fractions(path, sequences[start:stop, -last:]), size)
+
+    height, width = size or sequences.shape[2:]
+    return NewestFrames(name=str(path), n=len(sequences), shape=(last, height, width), read=read)
+
+
+def _read_folder(path: Path, last: int) -> Array:
+    files = sorted((file for file in path.iterdir() if _is_image(file)), key=_natural)
+    if not files:
+        raise InputError(f"{path} has no images ({', '.join(sorted(IMAGE_SUFFIXES))}) and is no store; {_ADVICE}")
+    _require_frames(path, len(files), last)
+    return _stacked(path, map(_read_image, files[-last:]))
+
+
+def _is_image(file: Path) -> bool:
+    return file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".") and file.is_file()
+
+
+def _natural(file: Path) -> list[tuple[int, int, str]]:
+    """Return a key that puts 2 before 10."""
+    words = re.findall(r"\d+|\D+", file.name)
+    return [(0, int(word), "") if word.isdecimal() else (1, 0, word) for word in words]
+
+
+def _read_image(file: Path) -> NDArray[Any]:
+    try:
+        with Image.open(file) as image:
+            if image.mode == "F":
+                return np.asarray(image)
+            if image.mode.startswith("I"):
+                return _of_16_bits(file, np.asarray(image))
+            return np.asarray(image.convert("L"))
+    except InputError:
+        raise
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        Image.DecompressionBombError,
+    ) as error:  # Pillow has many for broken files
+        raise InputError(f"{file} is no image that can be read: {_said(error)}; mend or remove it") from error
+
+
+def _of_16_bits(file: Path, values: NDArray[Any]) -> NDArray[np.uint16]:
+    """Return what Pillow holds in 16 or in 32 bits."""
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high > _FULL_SCALE["uint16"]:
+        raise InputError(f"{file} has values from {low} to {high}; give images of 8 or 16 bits")
+    return values.astype(np.uint16)
+
+
+def _read_video(path: Path, last: int) -> Array:
+    try:
+        import av
+    except ImportError:
+        raise MissingExtraError(
+            f"{path} needs PyAV, which is not installed; pip install 'stmoe-synth[real]', or give images or a .npy"
+        ) from None
+    newest: deque[Any] = deque(maxlen=last)
+    count = 0
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise InputError(f"{path} has no pictures; {_ADVICE}")
+            for frame in container.decode(video=0):
+                newest.append(frame)
+                count += 1
+            _require_frames(path, count, last)
+            return _stacked(path, (_grey(frame) for frame in newest))
+    except av.FFmpegError as error:
+        where = f" after frame {count}" if count else ""
+        raise InputError(f"{path} cannot be read as a video{where}: {_said(error)}; {_ADVICE}") from error
+
+
+def _grey(frame: Any) -> NDArray[Any]:
+    deep = any(component.bits > 8 for component in frame.format.components)
+    return np.asarray(frame.to_ndarray(format="gray16le" if deep else "gray"))
+
+
+def _said(error: BaseException) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(text.split())[:160].rstrip(".").lower()
