@@ -33,11 +33,12 @@ def warp(image: Tensor, flow: Tensor, *, sampling: Sampling, padding: Padding) -
     """
     image, flow = _precise(image, flow)
     y, x = flow.shape[-2:]
-    # Corners are aligned: -1 and 1 are the centres of the outer pixels. Unaligned, a flow of zeros were no identity.
-    columns = torch.linspace(-1, 1, x, dtype=flow.dtype, device=flow.device) - flow[:, 0] * (2 / max(x - 1, 1))
-    rows = torch.linspace(-1, 1, y, dtype=flow.dtype, device=flow.device)[:, None] - flow[:, 1] * (2 / max(y - 1, 1))
+    # grid_sample counts from -1 to 1, here between the outer edges of the outer pixels: unlike between their centres
+    # (align_corners=True) that is free of rounding where y and x are powers of 2, so a flow of zeros is the identity.
+    columns = (2 * (torch.arange(x, device=flow.device) - flow[:, 0]) + 1 - x) / x
+    rows = (2 * (torch.arange(y, device=flow.device)[:, None] - flow[:, 1]) + 1 - y) / y
     sources = torch.stack((columns, rows), -1)  # (batch, y, x, component)
-    return nn.functional.grid_sample(image, sources, mode=sampling, padding_mode=padding, align_corners=True)
+    return nn.functional.grid_sample(image, sources, mode=sampling, padding_mode=padding, align_corners=False)
 
 
 def warp_gaussian(image: Tensor, flow: Tensor, diffusion: float, *, padding: Padding) -> Tensor:
