@@ -1,0 +1,1 @@
+"""What a forecast is worth: scores with intervals, figures and reports."""
