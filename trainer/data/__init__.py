@@ -1,0 +1,1 @@
+"""Stores to batches: opened, checked, split, shuffled and streamed."""

@@ -1,0 +1,191 @@
+"""Blocks: some whole chunks of a store, read at once, checked, and held until their sequences have been handed out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from schemas.errors import DamagedStoreError, InputError
+from trainer.data.arrays import StoredArray
+from trainer.data.splits import Selection
+from trainer.data.stores import FRAMES, SequenceStore
+
+Array = NDArray[Any]
+Indices = NDArray[np.int64]
+
+BLOCK_BYTES: Final = 16 * 2**20
+"""Upper bound of a block's frames, unless a single chunk is larger. A shuffle holds up to 16 blocks."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where a block lies."""
+
+    source: int
+    """Number of its store in the stream."""
+    start: int
+    stop: int
+    """Behind its last sequence, were every block as long as the others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to read of a block's sequences; it travels to the process that reads."""
+
+    store: SequenceStore
+    rows: Indices
+    """Selected sequences, ascending."""
+    frames: int
+    """First frames of a sequence to take."""
+    arrays: tuple[str, ...]
+    """Names, `frames` among them."""
+    skip: bool
+    """Leave out what is damaged instead of raising."""
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """Neighbouring chunks of one array."""
+
+    first: int
+    """Sequence that the first chunk begins with."""
+    length: int
+    """Sequences of a chunk."""
+    frames: int | None
+    """Frames to take of a sequence; None for an array without time."""
+    pieces: list[Any]
+    """
+    (sequence, ...) of each chunk; None where it is damaged or has no selected sequence. Arrays, and tensors on their
+    way between processes.
+    """
+
+    def row(self, sequence: int) -> Array:
+        """Return what belongs to one sequence of the store."""
+        chunk, within = divmod(sequence - self.first, self.length)
+        values: Array = self.pieces[chunk][within]
+        return values if self.frames is None else values[: self.frames]
+
+
+@dataclass(frozen=True)
+class Block:
+    """What was read."""
+
+    rows: Indices
+    """Selected sequences, ascending."""
+    sound: NDArray[np.bool_]
+    """Which of them are undamaged in every array."""
+    damage: tuple[str, ...]
+    """One line for each damaged chunk, with the number of sequences that it takes along."""
+    chunks: dict[str, Chunks]
+
+
+def cut(source: int, store: SequenceStore, selection: Selection) -> tuple[list[Span], Indices]:
+    """
+    Cut what is selected of a store into blocks.
+
+    A block is a power of two of chunks of `frames`, as many as fit `BLOCK_BYTES`, at least one.
+
+    Returns
+    -------
+    the blocks that hold selected sequences, and (block,) how many each
+    """
+    frames = store[FRAMES]
+    fit = BLOCK_BYTES // (frames.chunk_sequences * frames.sequence_bytes)
+    length = frames.chunk_sequences << max(fit.bit_length() - 1, 0)
+    begin, end = int(selection.starts[0]) // length, -(-int(selection.stops[-1]) // length)
+    bounds = np.arange(begin, end + 1) * length
+    counts = selection.counts(bounds)
+    kept = np.flatnonzero(counts)
+    return [Span(source, start, start + length) for start in bounds[kept].tolist()], counts[kept]
+
+
+def load(request: Request) -> Block:
+    """
+    Read and check a block.
+
+    Raises
+    ------
+    DamagedStoreError
+        a chunk is missing or fails its checksum, and is not to be skipped.
+    InputError
+        a frame holds NaN or infinity, or the world is at fault.
+    """
+    chunks, damage = {}, []
+    sound = np.ones(len(request.rows), np.bool_)
+    for name in request.arrays:
+        array = request.store[name]
+        numbers = request.rows // array.chunk_sequences
+        first = int(numbers[0])
+        pieces: list[Any] = [None] * (int(numbers[-1]) - first + 1)
+        for number, piece in array.chunks(np.unique(numbers).tolist()):
+            if not isinstance(piece, DamagedStoreError):
+                pieces[number - first] = piece
+            elif request.skip:
+                lost = numbers == number
+                sound[lost] = False
+                damage.append(f"{piece}; {lost.sum()} of its sequences are left out")
+            else:
+                raise piece
+        taken = request.frames if has_time(array) else None
+        chunks[name] = Chunks(first * array.chunk_sequences, array.chunk_sequences, taken, pieces)
+    _refuse_not_finite(request, chunks[FRAMES], request.rows[sound])
+    return Block(request.rows, sound, tuple(damage), chunks)
+
+
+def load_elsewhere(request: Request) -> Block:
+    """Read and check a block in a process of its own; its arrays travel as tensors in memory that both share."""
+    return _converted(load(request), _shared)
+
+
+def arrived(block: Block) -> Block:
+    """Return a block that another process has read, with arrays again."""
+    return _converted(block, lambda piece, _frames: None if piece is None else piece.numpy())
+
+
+def _converted(block: Block, convert: Callable[[Any, int | None], Any]) -> Block:
+    chunks = {
+        name: replace(each, pieces=[convert(piece, each.frames) for piece in each.pieces])
+        for name, each in block.chunks.items()
+    }
+    return replace(block, chunks=chunks)
+
+
+def has_time(array: StoredArray) -> bool:
+    """Return whether an array has a value, or a picture, for every frame of a sequence."""
+    return array.dimensions[1:2] == ("time",)
+
+
+def tensor_dtype(dtype: np.dtype[Any]) -> torch.dtype:
+    """Return the dtype of tensors that hold what an array holds."""
+    return torch.from_numpy(np.empty(0, dtype)).dtype
+
+
+def _shared(piece: Array | None, frames: int | None) -> torch.Tensor | None:
+    if piece is None:
+        return None
+    taken = piece[:, :frames] if frames else piece
+    shared = torch.empty(taken.shape, dtype=tensor_dtype(piece.dtype))
+    shared.share_memory_()  # type: ignore[no-untyped-call] # torch has no type for it
+    np.copyto(shared.numpy(), taken)
+    return shared
+
+
+def _refuse_not_finite(request: Request, frames: Chunks, rows: Indices) -> None:
+    array: StoredArray = request.store[FRAMES]
+    if array.dtype.kind != "f":
+        return
+    suspects = [piece is not None and not _finite(piece) for piece in frames.pieces]
+    for sequence in rows.tolist():
+        if suspects[(sequence - frames.first) // frames.length] and not _finite(frames.row(sequence)):
+            raise InputError(
+                f"{request.store.path}: sequence {sequence} of frames holds NaN or infinity; leave it out, or prepare "
+                "the store again from data without"
+            )
+
+
+def _finite(values: Array) -> bool:
+    # The extremes pass NaN and infinity on, and need no array of truth values as large as the frames.
+    return bool(np.isfinite(values.max()) and np.isfinite(values.min()))

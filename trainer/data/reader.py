@@ -1,0 +1,220 @@
+"""Batches gathered from blocks of several stores, which are read ahead of need."""
+
+import logging
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from schemas.errors import DamagedStoreError, InputError
+from trainer.data.batches import Batch
+from trainer.data.blocks import Block, Request, cut, has_time, tensor_dtype
+from trainer.data.order import Order, Place
+from trainer.data.splits import Selection
+from trainer.data.stores import FRAMES, SequenceStore
+from trainer.data.workers import Workers, reading
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a stream takes from a store."""
+
+    store: SequenceStore
+    selection: Selection
+    """Not empty."""
+
+
+class Reader:
+    """
+    The union of some stores, in the order of a seed.
+
+    Parameters
+    ----------
+    sources : one or more
+    frames : first frames of each sequence to take
+    arrays : further arrays to take along
+    seed : of the order; None for that of the stores
+    skip : leave out what is damaged instead of raising
+
+    Raises
+    ------
+    InputError
+        a store has too few frames or lacks an array, or an array is of another shape or type than in the first store.
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], frames: int, arrays: Sequence[str], seed: int | None, *, skip: bool
+    ) -> None:
+        self._sources = sources
+        self._frames = frames
+        self._layouts = {name: _layout(sources, name, frames) for name in dict.fromkeys((FRAMES, *arrays))}
+        self._skip = skip
+        pieces = [cut(number, source.store, source.selection) for number, source in enumerate(sources)]
+        self._spans = [span for spans, _ in pieces for span in spans]
+        self.order = Order(np.concatenate([lengths for _, lengths in pieces]), seed)
+        self._reading: dict[int, Future[Block]] = {}
+        self._hands: dict[int, _Hand] = {}
+        self._warned: set[str] = set()
+
+    def batches(
+        self, numbers: Iterator[tuple[int, int]], batch: int, rank: int, world: int, workers: int, *, pin: bool
+    ) -> Generator[Batch]:
+        """
+        Yield batches by (epoch, number); one of which nothing is left is passed over.
+
+        Parameters
+        ----------
+        batch, rank, world, workers : as for `stream`
+        pin : make them in page-locked memory, from which a GPU copies by itself
+        """
+        with reading(workers) as pool:
+            for epoch, number in numbers:
+                first, following = number * batch + rank, (number + 1) * batch + rank
+                places = self.order.places(epoch, range(first, min(following, self.order.total), world))
+                self._read(pool, places, self.order.ahead(epoch, following, world))
+                picked = [self._pick(pool, epoch, place) for place in places]
+                sound = [pick for pick in picked if pick is not None]
+                if sound:
+                    yield self._gathered(sound, epoch, number, pin=pin)
+
+    def _read(self, pool: Workers, places: list[Place], ahead: list[int]) -> None:
+        """Begin to read what a batch needs and what follows; forget what neither does."""
+        wanted = dict.fromkeys([place.block for place in places] + ahead)
+        for number in self._reading.keys() - wanted.keys():
+            self._reading.pop(number).cancel()
+            self._hands.pop(number, None)
+        for number in wanted:
+            if number not in self._reading:
+                self._reading[number] = pool.read(self._request(number))
+
+    def _request(self, number: int) -> Request:
+        span = self._spans[number]
+        source = self._sources[span.source]
+        rows = source.selection.within(span.start, span.stop)
+        return Request(store=source.store, rows=rows, frames=self._frames, arrays=tuple(self._layouts), skip=self._skip)
+
+    def _pick(self, pool: Workers, epoch: int, place: Place) -> "_Pick | None":
+        hand = self._hands.get(place.block)
+        if hand is None or hand.epoch != epoch:
+            hand = self._hands[place.block] = self._hand(pool, epoch, place.block)
+        sequence = hand.sequences[place.within]
+        return None if sequence is None else _Pick(hand, sequence)
+
+    def _hand(self, pool: Workers, epoch: int, number: int) -> "_Hand":
+        block = self._block(pool, number)
+        within = self.order.within(epoch, number)
+        rows, sound = block.rows[within], block.sound[within]
+        sequences: list[int | None] = rows.tolist()
+        if not sound.all():
+            if self.order.seed is None:
+                sequences = [row if fine else None for row, fine in zip(rows.tolist(), sound.tolist(), strict=True)]
+            else:
+                if not sound.any():
+                    number, block = self._next_sound(pool, number)
+                    rows, sound = block.rows, block.sound
+                sequences = _filled(rows, sound, len(within))
+        return _Hand(epoch, self._spans[number].source, block, sequences)
+
+    def _next_sound(self, pool: Workers, number: int) -> tuple[int, Block]:
+        """Return the next block in which anything is undamaged."""
+        count = len(self._spans)
+        for step in range(1, count):
+            after = (number + step) % count
+            if after not in self._reading:
+                self._reading[after] = pool.read(self._request(after))
+            block = self._block(pool, after)
+            if block.sound.any():
+                return after, block
+        raise DamagedStoreError(f"{self._paths[0]}: every sequence is damaged; get the store again")
+
+    def _block(self, pool: Workers, number: int) -> Block:
+        block = pool.block_of(self._reading[number])
+        for line in block.damage:
+            if line not in self._warned:
+                self._warned.add(line)
+                _log.warning("%s", line)
+        return block
+
+    def _gathered(self, picked: list["_Pick"], epoch: int, number: int, *, pin: bool) -> Batch:
+        """Copy the sequences into new tensors."""
+        arrays = {}
+        for name, layout in self._layouts.items():
+            tensor = torch.empty((len(picked), *layout.shape), dtype=layout.dtype, pin_memory=pin)
+            for row, pick in zip(tensor.numpy(), picked, strict=True):
+                np.copyto(row, pick.hand.block.chunks[name].row(pick.sequence))
+            arrays[name] = tensor
+        return Batch(
+            arrays=arrays,
+            index=torch.tensor([pick.sequence for pick in picked]),
+            source=torch.tensor([pick.hand.source for pick in picked]),
+            paths=self._paths,
+            epoch=epoch,
+            number=number,
+        )
+
+    @property
+    def _paths(self) -> tuple[str, ...]:
+        return tuple(source.store.path for source in self._sources)
+
+
+@dataclass(frozen=True)
+class _Hand:
+    """A block whose sequences are handed out, in the order of one epoch."""
+
+    epoch: int
+    source: int
+    block: Block
+    sequences: list[int | None]
+    """None where one is damaged and nothing takes its place."""
+
+
+class _Pick(NamedTuple):
+    hand: _Hand
+    sequence: int
+
+
+class _Layout(NamedTuple):
+    """One array of a batch."""
+
+    shape: tuple[int, ...]
+    """Of one sequence."""
+    dtype: torch.dtype
+
+
+def _filled(rows: NDArray[np.int64], sound: NDArray[np.bool_], length: int) -> list[int | None]:
+    """Return so many rows, each the next sound one from its place on, around."""
+    fine = np.flatnonzero(sound)
+    filled: list[int | None] = rows[fine[np.searchsorted(fine, np.arange(length) % len(rows)) % len(fine)]].tolist()
+    return filled
+
+
+def _layout(sources: Sequence[Source], name: str, frames: int) -> _Layout:
+    """Return what an array is like in a batch; raises InputError where the stores do not agree."""
+    found: dict[_Layout, str] = {}
+    for store in (source.store for source in sources):
+        array = store[name]
+        shape = array.shape[1:]
+        if has_time(array):
+            if shape[0] < frames:
+                raise InputError(
+                    f"{store.path} has sequences of {shape[0]} frames, {frames} are asked for; give another store, or "
+                    "fewer input frames or a shorter horizon"
+                )
+            shape = (frames, *shape[1:])
+        found.setdefault(_Layout(shape, tensor_dtype(array.dtype)), store.path)
+    if len(found) > 1:
+        (first, path), (second, other) = list(found.items())[:2]
+        raise InputError(
+            f"{name} is {_words(second)} in {other} and {_words(first)} in {path}; give stores of one size and type"
+        )
+    return next(iter(found))
+
+
+def _words(layout: _Layout) -> str:
+    return f"{'x'.join(map(str, layout.shape)) or 'one number'} {str(layout.dtype).removeprefix('torch.')}"

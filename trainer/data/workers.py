@@ -1,0 +1,94 @@
+"""Who reads blocks: threads of this process, or processes of their own."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import parent_process
+from typing import Final
+
+from torch import multiprocessing
+
+from schemas.errors import InputError
+from trainer.data.blocks import Block, Request, arrived, load, load_elsewhere
+
+READERS: Final = 2
+"""Threads that read where there are no worker processes."""
+
+
+class Workers:
+    """
+    Threads or processes that read blocks in the order asked for, several at a time.
+
+    Parameters
+    ----------
+    count : processes; 0 for threads of this process
+    """
+
+    def __init__(self, count: int) -> None:
+        self._elsewhere = count > 0
+        self._pool: Executor
+        if self._elsewhere:
+            # Spawned: a forked process would share what threads of this one hold. With torch's context what they return
+            # lies in shared memory, which the system frees with its last user, however they end.
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(count, context, initializer=_prepare)
+        else:
+            self._pool = ThreadPoolExecutor(READERS, "blocks")
+
+    def read(self, request: Request) -> Future[Block]:
+        """Begin to read a block; `block_of` waits for it."""
+        try:
+            return self._pool.submit(load_elsewhere if self._elsewhere else load, request)
+        except BrokenProcessPool as error:
+            raise _dead() from error
+
+    def block_of(self, reading: Future[Block]) -> Block:
+        """
+        Return a block that was asked for.
+
+        Raises
+        ------
+        InputError
+            what `load` raises, or a worker process is gone.
+        """
+        try:
+            block = reading.result()
+        except BrokenProcessPool as error:
+            raise _dead() from error
+        return arrived(block) if self._elsewhere else block
+
+    def close(self) -> None:
+        """Wait for what is being read, and end the threads or processes."""
+        self._pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def reading(count: int) -> Iterator[Workers]:
+    """Lend workers; see `Workers`."""
+    workers = Workers(count)
+    try:
+        yield workers
+    finally:
+        workers.close()
+
+
+def _prepare() -> None:
+    """Leave Ctrl-C, which a terminal sends to all processes, to the main one; end when that one has ended, however."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if parent := parent_process():
+        parent.join()
+        os._exit(1)
+
+
+def _dead() -> InputError:
+    return InputError(
+        "a process that reads data has died, perhaps for want of memory; run the same command again, with fewer workers"
+    )
