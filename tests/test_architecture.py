@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "datagen/views/lazy.py": DATAGEN | {"dask"},
     "datagen/views/export.py": DATAGEN | {"av"},
     "datagen/*": DATAGEN,
+    "trainer/data/arrays.py": TRAINER | {"google_crc32c"},
     "trainer/models/*": {"trainer", "torch"},
     "trainer/training/losses.py": {"trainer", "torch"},
     "trainer/evaluation/metrics.py": {"trainer", "torch"},
