@@ -333,3 +333,5 @@ def _log_to_stderr() -> None:
     logger = logging.getLogger("datagen")
     logger.handlers = [_Talk()]
     logger.setLevel(logging.INFO)
+    # A lost connection leaves tasks of aiohttp behind, which would print tracebacks beside the command's own line.
+    logging.getLogger("asyncio").addHandler(logging.NullHandler())

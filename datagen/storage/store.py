@@ -153,6 +153,8 @@ def read_sprites(path: str, group: zarr.Group) -> NDArray[np.uint8] | None:
         return None
     try:
         return np.asarray(array[:], np.uint8)
+    except InputError:
+        raise
     except ValueError as error:  # what zarr raises for a checksum, without the name
         raise DamagedStoreError(f"{path}: {SPRITES} fail their checksum; render again with --sprites") from error
 

@@ -129,6 +129,8 @@ class StoreSource:
             raise InputError(f"{self.name} has no {name}; {self._advice(name)}")
         try:
             return np.asarray(self._store[name][start:stop])
+        except InputError:
+            raise
         except ValueError as error:  # what zarr raises for a checksum, without the name
             raise DamagedStoreError(
                 f"{self.name}: {name} of sequences {start}-{stop - 1} fails its checksum; "
