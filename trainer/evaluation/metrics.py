@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from trainer.evaluation.ssim import ssim, ssim_gaussian
-from trainer.training.losses import ROUNDING, balanced_square
+from trainer.training.losses import RAIN_RATES, RAIN_WEIGHTS, ROUNDING, balanced_square
 
 BEST_PSNR = 100.0
 """What a frame without error counts for, dB; infinity would be the mean of all."""
@@ -42,12 +42,12 @@ def describe(unit: str, scale: float, thresholds: Sequence[float]) -> dict[str, 
     scale : what a full-scale pixel is in that unit
     thresholds : in that unit, > 0; each has a CSI, a POD and a FAR
     """
-    data = f"of frames scaled to {scale:g} {unit}"
+    data = f"full scale {scale:g} {unit}"
     square = f"({unit})^2"
     metrics = {
         "mse_sum": Metric("squared error, full scale 1, sum over a frame, mean over frames", "1", 0, None, "lower"),
-        "mse_mean": Metric(f"squared error {data}, mean over pixels and frames", square, 0, None, "lower"),
-        "mae": Metric(f"absolute error {data}, mean over pixels and frames", unit, 0, None, "lower"),
+        "mse_mean": Metric(f"squared error, {data}, mean over pixels and frames", square, 0, None, "lower"),
+        "mae": Metric(f"absolute error, {data}, mean over pixels and frames", unit, 0, None, "lower"),
         "psnr": Metric(
             "-10 log10 of a frame's mean squared error, full scale 1, mean over frames", "dB", None, BEST_PSNR, "higher"
         ),
@@ -62,8 +62,8 @@ def describe(unit: str, scale: float, thresholds: Sequence[float]) -> dict[str, 
             "structural similarity, 11x11 Gaussian windows, data range 1, mean over frames", "1", -1, 1, "higher"
         ),
         "b_mse": Metric(
-            f"squared error {data}, weighted 1, 2, 5, 10, 30 from 0, 2, 5, 10, 30 {unit} of the truth, "
-            "mean over pixels and frames",
+            f"squared error, {data}, weighted {_listed(RAIN_WEIGHTS)} from {_listed((0, *RAIN_RATES))} {unit} of the "
+            "truth, mean over pixels and frames",
             square,
             0,
             None,
@@ -132,3 +132,7 @@ def _contingency(forecast: Tensor, target: Tensor, threshold: float, scale: floa
         f"pod_{threshold:g}": torch.stack((hits, happened_count)),
         f"far_{threshold:g}": torch.stack((foreseen_count - hits, foreseen_count)),
     }
+
+
+def _listed(numbers: Sequence[float]) -> str:
+    return ", ".join(f"{number:g}" for number in numbers)
