@@ -11,8 +11,8 @@ from trainer.models.normalisation import group_norm
 
 Activation = Literal["softmax", "sigmoid"]
 
-OUTPUT_DEVIATION: Final = 0.01
-"""Of the initial weights of a gate's last layer: every expert starts with nearly the same weight, 1/m."""
+HEAD_DEVIATION: Final = 0.01
+"""Of the initial weights of a gate's last layers: every expert starts with nearly the same weight, 1/m."""
 HIGHEST_START: Final = 0.99
 """Of a sigmoid gate: a single expert would else start at 1, which no finite bias reaches."""
 
@@ -94,6 +94,7 @@ class ExpertHead(nn.Module):
         )
         self.hidden = nn.Conv2d(channels, head, 3, padding=1)
         self.output = nn.Conv2d(head, 1, 3, padding=1)
+        nn.init.normal_(self.hidden.weight, std=HEAD_DEVIATION)
 
     def forward(self, maps: Tensor) -> Tensor:
         """
@@ -194,7 +195,7 @@ def _trunk(inputs: int, channels: int, dilations: Iterable[int]) -> nn.Sequentia
 def _start_alike(output: nn.Conv2d | nn.Linear, experts: int, activation: Activation) -> None:
     """Initialise a last layer such that every weight is about 1/m, which keeps the brightness of the experts."""
     start = min(1 / experts, HIGHEST_START)
-    nn.init.normal_(output.weight, std=OUTPUT_DEVIATION)
+    nn.init.normal_(output.weight, std=HEAD_DEVIATION)
     if output.bias is not None:
         nn.init.constant_(output.bias, 0 if activation == "softmax" else math.log(start / (1 - start)))
 
