@@ -1,16 +1,24 @@
 """Small stores for tests: specs that have every array, units of a few sequences, and the bytes that a store holds."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import pytest
+import zarr
+from numpy.typing import NDArray
+from zarr.core.buffer import default_buffer_prototype
+from zarr.storage import MemoryStore
 
+from datagen.rendering.sequence import Renderer
+from datagen.storage.metadata import documents
 from datagen.storage.sprites import sprite_set
+from datagen.storage.target import _new_attributes
 from schemas.render import RenderSpec, TruthArray
+from schemas.store import frame_layouts
 from tests.reference.specs import spec_of
 
 TRUTH = get_args(TruthArray)
@@ -39,6 +47,26 @@ def chunks_of(sequences: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("schemas.store.MAX_CHUNK_SEQUENCES", sequences)
         yield
+
+
+def assigned_objects(spec: RenderSpec, n: int, arrays: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
+    """Return the objects that zarr writes when whole arrays are assigned to those of a new store."""
+    new = documents(_new_attributes(spec, n, "tests"))
+    buffers = {key: default_buffer_prototype().buffer.from_bytes(document) for key, document in new.items()}
+    with zarr.config.set({"array.write_empty_chunks": True}):
+        group = zarr.open_group(MemoryStore(buffers), mode="r+")
+        for name, array in arrays.items():
+            group[name][:] = array  # type: ignore[index]
+    return {key: buffer.to_bytes() for key, buffer in buffers.items() if key not in new}
+
+
+def expected_objects(spec: RenderSpec, n: int) -> dict[str, bytes]:
+    """Return the objects of a store of n sequences: rendered in one go, written by zarr. Sprites are `SPRITES`."""
+    sprites = SPRITES if spec.sprites else None
+    sequences = Renderer(spec, sprites).render(0, n)
+    videos = {layout.name: getattr(sequences, layout.name) for layout in frame_layouts(spec)}
+    images = {} if sprites is None else {"sprites": sprites}
+    return assigned_objects(spec, n, {**sequences.parameters, **videos, **images})
 
 
 def files_of(store: Path) -> dict[str, bytes]:

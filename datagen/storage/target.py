@@ -85,18 +85,19 @@ def locked(objects: Objects) -> Iterator[None]:
     if not isinstance(objects, LocalObjects):
         yield
         return
-    place = objects.root.absolute()
+    place = objects.root.resolve()  # one lock however the store is called
     lock = place.with_name(place.name + ".lock")
     with objects.writing():
         place.parent.mkdir(parents=True, exist_ok=True)
     held = FileLock(lock, blocking=False)
-    try:
-        with objects.writing():
+    with objects.writing():
+        try:
             held.acquire()
-    except Timeout:
-        raise LockedStoreError(
-            f"{objects.path} is being written by another process, which holds {lock}; wait for it or give another path"
-        ) from None
+        except Timeout:  # an OSError too
+            raise LockedStoreError(
+                f"{objects.path} is being written by another process, which holds {lock}; "
+                "wait for it or give another path"
+            ) from None
     try:
         yield
     finally:
@@ -258,4 +259,4 @@ def _sweep(objects: Objects, spec: RenderSpec, finished: Container[int]) -> None
     objects.sweep("", finished)
     for name in (SPRITES, *(layout.name for layout in object_layouts(spec))):
         objects.sweep(name, finished)
-        objects.sweep(f"{name}/c", finished)
+        objects.sweep(f"{name}/c", () if name == SPRITES else finished)  # chunks of sprites are no units
