@@ -113,5 +113,6 @@ class _Tape:
 
 def _permutation(length: int, seed: int, epoch: int, purpose: int) -> Indices:
     """Shuffle 0 .. length-1 by as many words of Philox 4x64, whose stream is fixed for all versions of NumPy."""
-    words = np.random.Philox(key=[seed, 0], counter=[0, epoch, purpose, 0]).random_raw(length)
+    key, counter = np.array([seed, 0], np.uint64), np.array([0, epoch, purpose, 0], np.uint64)
+    words = np.random.Philox(key=key, counter=counter).random_raw(length)
     return np.argsort(words, kind="stable")

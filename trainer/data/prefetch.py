@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TypeVar
 
 import torch
@@ -36,17 +37,22 @@ def ahead_of(items: Generator[Item], depth: int, device: torch.device) -> Genera
         items.close()
 
 
-def on_device(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
+def on_device(batches: Generator[Batch], device: torch.device) -> Generator[Batch]:
     """
     Yield batches on a device; on CUDA the next one is copied while the present one is in use.
 
     Parameters
     ----------
-    batches : in pinned memory, for CUDA
+    batches : in pinned memory, for CUDA; closed with this generator
     """
-    if device.type != "cuda":
-        yield from batches
-        return
+    with closing(batches):
+        if device.type == "cuda":
+            yield from _copied(batches, device)
+        else:
+            yield from batches
+
+
+def _copied(batches: Iterator[Batch], device: torch.device) -> Generator[Batch]:
     side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call] # torch has no type for it
     waiting: deque[tuple[Batch, torch.cuda.Event]] = deque()
     for batch in batches:
@@ -62,9 +68,9 @@ def on_device(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]
 
 
 def _handed_over(batch: Batch, copied: torch.cuda.Event, device: torch.device) -> Batch:
-    """Let the stream that computes wait for the copy, and keep its memory while that stream uses it."""
-    stream = torch.cuda.current_stream(device)
-    stream.wait_event(copied)
+    """Let the stream that computes wait for the copy, and keep the copy's memory while that stream uses it."""
+    computing = torch.cuda.current_stream(device)
+    computing.wait_event(copied)
     for tensor in batch.arrays.values():
-        tensor.record_stream(stream)
+        tensor.record_stream(computing)
     return batch

@@ -1,6 +1,6 @@
 """Stores as a stream of batches: seeded, shuffled, resumable, and the same for any number of workers and ranks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Final, Literal
 
 import torch
@@ -30,7 +30,7 @@ def stream(
     on_damage: OnDamage = "stop",
     workers: int = 0,
     device: torch.device = CPU,
-) -> Iterator[Batch]:
+) -> Generator[Batch]:
     """
     Yield shuffled batches of the union of some stores, epoch after epoch without end.
 
@@ -82,7 +82,7 @@ def ordered(
     on_damage: OnDamage = "stop",
     workers: int = 0,
     device: torch.device = CPU,
-) -> Iterator[Batch]:
+) -> Generator[Batch]:
     """
     Yield every sequence once, store by store and in their order, as for validation; the last batch may be smaller.
 
