@@ -1,0 +1,110 @@
+"""The data of a phase: its stores opened, split and checked, as training and validation batches."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+
+from schemas.errors import InputError
+from schemas.run import RunConfig
+from trainer.data.batches import Batch
+from trainer.data.reader import Source
+from trainer.data.splits import DEFAULT_SEQUENCES, select
+from trainer.data.stores import SequenceStore, open_store, warn_of_properties
+from trainer.data.stream import ordered, stream
+from trainer.training.distributed import Place
+from trainer.training.phases import Phase
+
+VALIDATION_BATCH = 32
+"""Sequences of a validation batch in each process; they need no gradients."""
+
+
+class Feed:
+    """
+    Training and validation data of one phase.
+
+    Parameters
+    ----------
+    config : of the run
+    phase : names the stores; the real one where it names none
+    place : this process's share of every batch
+
+    Raises
+    ------
+    InputError
+        a store is missing, incomplete or damaged, or the stores do not fit each other or the run.
+    """
+
+    def __init__(self, config: RunConfig, phase: Phase, place: Place) -> None:
+        self._config, self._phase, self._place = config, phase, place
+        self._streams: list[Iterator[Batch]] = []
+        stores = _opened(config, phase)
+        warn_of_properties({name: store for name, store in stores.items() if name in config.data.synthetic})
+        first = next(iter(stores.values()))
+        self.height, self.width = first.height, first.width
+        self._training = [_source(config, name, store, "train") for name, store in stores.items()]
+        self._validation = [_source(config, name, store, "validation") for name, store in stores.items()]
+
+    def training(self, start: tuple[int, int]) -> Iterator[Batch]:
+        """Yield shuffled batches for ever, from (epoch, batch) on."""
+        config, place = self._config, self._place
+        return self._kept(
+            stream(
+                self._training,
+                frames=_frames(config),
+                batch=self._phase.budget.batch,
+                seed=config.seed,
+                start=start,
+                rank=place.rank,
+                world=place.world,
+                on_damage=config.data.on_damage,
+                device=place.device,
+            )
+        )
+
+    def validation(self) -> Iterator[Batch]:
+        """Yield this process's share of the validation data, in order."""
+        place = self._place
+        return self._kept(
+            ordered(
+                self._validation,
+                frames=_frames(self._config),
+                batch=VALIDATION_BATCH * place.world,
+                rank=place.rank,
+                world=place.world,
+                on_damage=self._config.data.on_damage,
+                device=place.device,
+            )
+        )
+
+    def close(self) -> None:
+        """End what reads ahead."""
+        for batches in self._streams:
+            close = getattr(batches, "close", None)
+            if close:
+                with suppress(RuntimeError):
+                    close()
+
+    def _kept(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        self._streams.append(batches)
+        return batches
+
+
+def _frames(config: RunConfig) -> int:
+    return config.data.input_frames + config.data.horizon
+
+
+def _opened(config: RunConfig, phase: Phase) -> Mapping[str, SequenceStore]:
+    synthetic = {name: open_store(config.data.synthetic[name].store) for name in phase.data}
+    if synthetic:
+        return synthetic
+    if config.data.real is None:
+        raise InputError(f"{phase.name} learns from real sequences, data.real names none; give --real STORE")
+    return {"real": open_store(config.data.real)}
+
+
+def _source(config: RunConfig, name: str, store: SequenceStore, split: str) -> Source:
+    data = config.data
+    sequences = data.synthetic[name].sequences if name in data.synthetic else DEFAULT_SEQUENCES
+    selection = select(store, split, sequences)
+    if split == "train" and name not in data.synthetic and data.real_sequences is not None:
+        selection = selection.first(data.real_sequences)
+    return Source(store, selection)
