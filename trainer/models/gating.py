@@ -54,10 +54,10 @@ class PixelwiseGate(nn.Module):
         super().__init__()
         self.activation: Activation = activation
         self.trunk = _trunk(input_channels, channels, dilations)
-        heads = [ExpertHead(channels, reduction=reduction, head=head) for _ in range(experts)]
-        for expert_head in heads:
-            _start_alike(expert_head.output, experts, activation)
-        self.heads = nn.ModuleList(heads)
+        self.heads = nn.ModuleList(
+            ExpertHead(channels, reduction=reduction, head=head, kernel=3, start=_start(experts, activation))
+            for _ in range(experts)
+        )
 
     def forward(self, window: Tensor) -> Tensor:
         """
@@ -84,17 +84,21 @@ class ExpertHead(nn.Module):
     channels : in
     reduction : of `channels` inside the squeeze-and-excitation
     head : channels between the convolutions
+    kernel : px per side of the convolutions, odd
+    start : of the logits
     """
 
-    def __init__(self, channels: int, *, reduction: int, head: int) -> None:
+    def __init__(self, channels: int, *, reduction: int, head: int, kernel: int, start: float) -> None:
         super().__init__()
         squeezed = max(1, channels // reduction)
         self.excitation = nn.Sequential(
             nn.Linear(channels, squeezed), nn.ReLU(), nn.Linear(squeezed, channels), nn.Sigmoid()
         )
-        self.hidden = nn.Conv2d(channels, head, 3, padding=1)
-        self.output = nn.Conv2d(head, 1, 3, padding=1)
-        nn.init.normal_(self.hidden.weight, std=HEAD_DEVIATION)
+        self.hidden = nn.Conv2d(channels, head, kernel, padding=kernel // 2)
+        self.output = nn.Conv2d(head, 1, kernel, padding=kernel // 2)
+        for convolution in (self.hidden, self.output):
+            nn.init.normal_(convolution.weight, std=HEAD_DEVIATION)
+        nn.init.constant_(self.output.bias, start)  # type: ignore[arg-type]  # there is one
 
     def forward(self, maps: Tensor) -> Tensor:
         """
@@ -117,21 +121,32 @@ class UniformGate(nn.Module):
     """
     Weight every expert by one number for the whole frame: a conventional mixture of experts (table 6).
 
-    `W = softmax(A mean_xy(G'(window)) + b)`, or sigma in place of softmax, with the trunk G' of `PixelwiseGate`.
+    As `PixelwiseGate`, but U is averaged over the frame before the experts' heads, whose convolutions are then fully
+    connected layers: with V = mean_xy(U), `a^k = A2 relu(A1 (s^k V))`.
 
     Parameters
     ----------
-    experts, input_channels, channels, dilations, activation : as of `PixelwiseGate`
+    experts, input_channels, channels, dilations, reduction, head, activation : as of `PixelwiseGate`
     """
 
     def __init__(
-        self, *, experts: int, input_channels: int, channels: int, dilations: Iterable[int], activation: Activation
+        self,
+        *,
+        experts: int,
+        input_channels: int,
+        channels: int,
+        dilations: Iterable[int],
+        reduction: int,
+        head: int,
+        activation: Activation,
     ) -> None:
         super().__init__()
         self.activation: Activation = activation
         self.trunk = _trunk(input_channels, channels, dilations)
-        self.output = nn.Linear(channels, experts)
-        _start_alike(self.output, experts, activation)
+        self.heads = nn.ModuleList(
+            ExpertHead(channels, reduction=reduction, head=head, kernel=1, start=_start(experts, activation))
+            for _ in range(experts)
+        )
 
     def forward(self, window: Tensor) -> Tensor:
         """
@@ -145,8 +160,9 @@ class UniformGate(nn.Module):
         -------
         (batch, expert, y, x), <= 0, float32 or better
         """
-        logits = self.output(self.trunk(window).mean((2, 3)))
-        return _log_weights(logits, self.activation)[:, :, None, None].expand(-1, -1, *window.shape[-2:])
+        means = self.trunk(window).mean((2, 3), keepdim=True)
+        logits = torch.cat([head(means) for head in self.heads], 1)  # (batch, expert, 1, 1)
+        return _log_weights(logits, self.activation).expand(-1, -1, *window.shape[-2:])
 
 
 class ConstantGate(nn.Module):
@@ -192,12 +208,14 @@ def _trunk(inputs: int, channels: int, dilations: Iterable[int]) -> nn.Sequentia
     return nn.Sequential(*layers)
 
 
-def _start_alike(output: nn.Conv2d | nn.Linear, experts: int, activation: Activation) -> None:
-    """Initialise a last layer such that every weight is about 1/m, which keeps the brightness of the experts."""
-    start = min(1 / experts, HIGHEST_START)
-    nn.init.normal_(output.weight, std=HEAD_DEVIATION)
-    if output.bias is not None:
-        nn.init.constant_(output.bias, 0 if activation == "softmax" else math.log(start / (1 - start)))
+def _start(experts: int, activation: Activation) -> float:
+    """Return the logit at which every weight is 1/m, which keeps the brightness of the experts."""
+    match activation:
+        case "softmax":
+            return 0.0
+        case "sigmoid":
+            weight = min(1 / experts, HIGHEST_START)
+            return math.log(weight / (1 - weight))
 
 
 def _log_weights(logits: Tensor, activation: Activation) -> Tensor:

@@ -21,9 +21,10 @@ def pixelwise(experts: int = 3, seed: int = 0, **options: Any) -> PixelwiseGate:
     return PixelwiseGate(experts=experts, **options)
 
 
-def uniform(experts: int = 3, activation: Activation = "softmax") -> UniformGate:
-    torch.manual_seed(0)
-    return UniformGate(experts=experts, input_channels=4, channels=16, dilations=(1, 2, 1), activation=activation)
+def uniform(experts: int = 3, seed: int = 0, **options: Any) -> UniformGate:
+    torch.manual_seed(seed)
+    options = {"input_channels": 4, "activation": "softmax"} | PAPER | options
+    return UniformGate(experts=experts, **options)
 
 
 def awake(gate: PixelwiseGate | UniformGate) -> PixelwiseGate | UniformGate:
@@ -47,6 +48,7 @@ def test_paper_gate_has_its_parameters() -> None:
     assert parameters(gate) == 45_147
     assert parameters(gate.trunk) == 29_184
     assert [parameters(head) for head in gate.heads] == [5_321] * 3
+    assert parameters(uniform()) == 29_184 + 3 * (552 + 32 * 16 + 16 + 16 + 1)
 
 
 @pytest.mark.parametrize(("experts", "channels", "reduction", "head", "inputs"), [(2, 6, 3, 5, 9), (4, 7, 100, 1, 2)])
@@ -62,9 +64,12 @@ def test_parameters_follow_from_the_sizes(experts: int, channels: int, reduction
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("experts", [1, 2, 3, 5])
+@pytest.mark.parametrize("new", [pixelwise, uniform])
 @every_activation
-def test_new_gate_weights_all_experts_alike(activation: Activation, experts: int, seed: int) -> None:
-    weights = pixelwise(experts, seed, activation=activation)(window(y=32, x=32)).exp()
+def test_new_gate_weights_all_experts_alike(
+    activation: Activation, new: Callable[..., PixelwiseGate | UniformGate], experts: int, seed: int
+) -> None:
+    weights = new(experts, seed, activation=activation)(window(y=32, x=32)).exp()
     assert (weights - 1 / experts).abs().max() < 0.02
     assert (weights.sum(1) - 1).abs().max() < 0.05
 
@@ -107,10 +112,7 @@ def test_reordered_heads_reorder_the_maps_only() -> None:
 
 @every_activation
 def test_uniform_weights_are_the_same_everywhere_but_not_always(activation: Activation) -> None:
-    gate = uniform(activation=activation)
-    first = gate(window()).exp()
-    assert (first - 1 / 3).abs().max() < 0.02
-    awake(gate)
+    gate = awake(uniform(activation=activation))
     first, second = gate(window()).exp(), gate(window(seed=1)).exp()
     assert torch.equal(first, first[:, :, :1, :1].expand_as(first))
     assert not torch.equal(first, second)
