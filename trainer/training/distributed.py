@@ -84,7 +84,7 @@ def placed(device: str) -> Iterator[Place]:
         CUDA is asked for and absent.
     """
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-    chosen = _device(device, int(os.environ.get("LOCAL_RANK", "0")))
+    chosen = device_of(device, int(os.environ.get("LOCAL_RANK", "0")))
     if world == 1:
         yield Place(chosen)
         return
@@ -97,7 +97,19 @@ def placed(device: str) -> Iterator[Place]:
         distributed.destroy_process_group()
 
 
-def _device(asked: str, local_rank: int) -> torch.device:
+def device_of(asked: str, local_rank: int = 0) -> torch.device:
+    """
+    Return the device that is asked for: auto (CUDA where there is one), cpu or cuda.
+
+    Parameters
+    ----------
+    local_rank : of this process on its machine; each has a CUDA device of its own
+
+    Raises
+    ------
+    InputError
+        CUDA is asked for and absent, or there are fewer devices than processes.
+    """
     available = torch.cuda.is_available()
     if asked == "cuda" and not available:
         raise InputError("--device is cuda and no CUDA device is found; give --device cpu, or a CUDA build of torch")

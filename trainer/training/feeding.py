@@ -7,7 +7,7 @@ from schemas.errors import InputError
 from schemas.run import RunConfig
 from trainer.data.batches import Batch
 from trainer.data.reader import Source
-from trainer.data.splits import DEFAULT_SEQUENCES, select
+from trainer.data.splits import DEFAULT_SEQUENCES, Split, select
 from trainer.data.stores import SequenceStore, open_store, warn_of_properties
 from trainer.data.stream import ordered, stream
 from trainer.training.distributed import Place
@@ -101,7 +101,7 @@ def _opened(config: RunConfig, phase: Phase) -> Mapping[str, SequenceStore]:
     return {"real": open_store(config.data.real)}
 
 
-def _source(config: RunConfig, name: str, store: SequenceStore, split: str) -> Source:
+def _source(config: RunConfig, name: str, store: SequenceStore, split: Split) -> Source:
     data = config.data
     sequences = data.synthetic[name].sequences if name in data.synthetic else DEFAULT_SEQUENCES
     selection = select(store, split, sequences)

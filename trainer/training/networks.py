@@ -140,6 +140,7 @@ def _expert(config: RunConfig, kind: ExpertKind) -> nn.Module:
 
 def _gate(config: RunConfig, phase: Phase) -> nn.Module:
     experts, gating = len(phase.experts), config.model.gating
+    window = config.data.input_frames * CHANNELS
     if experts == 1 or not phase.gated:
         return ConstantGate(experts, 1.0)
     match config.model.attention:
@@ -150,7 +151,7 @@ def _gate(config: RunConfig, phase: Phase) -> nn.Module:
         case "pixelwise" | "uniform" as attention:
             return (PixelwiseGate if attention == "pixelwise" else UniformGate)(
                 experts=experts,
-                input_channels=config.data.input_frames * CHANNELS,
+                input_channels=window,
                 channels=gating.channels,
                 dilations=gating.dilations,
                 reduction=gating.reduction,

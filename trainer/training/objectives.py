@@ -62,7 +62,7 @@ def _one_step(
     network: STMoE, frames: Tensor, draws: Draws, inputs: int, share: float
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Mean squared error of all T - 1 predictions, each fed a true frame or the one predicted (scheduled sampling)."""
-    expert = cast(MIM, *network.experts.values())
+    expert = cast("MIM", _only_expert(network))
     truth = draws.feed_truth < probability_of_truth(draws.done, share)
 
     def fed(step: int, true: Tensor, predicted: Tensor) -> Tensor:
@@ -75,7 +75,7 @@ def _one_step(
 
 def _advection(network: STMoE, frames: Tensor, inputs: int, addl: Addl) -> tuple[Tensor, dict[str, Tensor]]:
     """Charbonnier error of a free-running forecast, and the regularisers of its flow (models.md 2.6.4)."""
-    expert = cast(ADDL, *network.experts.values())
+    expert = cast("ADDL", _only_expert(network))
     predictions, flows = expert.roll_out(frames[:, :inputs], frames.shape[1] - inputs)
     reconstruction = charbonnier(predictions.float() - frames[:, inputs:]).mean()
     smoothness = flow_regulariser(
@@ -102,6 +102,11 @@ def _forecast(
         smoothness_weight=loss.smoothness * learns,
         magnitude_weight=loss.magnitude * learns,
     )
+
+
+def _only_expert(network: STMoE) -> nn.Module:
+    (expert,) = network.experts.values()
+    return expert
 
 
 def as_fractions(frames: Tensor) -> Tensor:
