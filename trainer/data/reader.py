@@ -146,8 +146,9 @@ class Reader:
         arrays = {}
         for name, layout in self._layouts.items():
             tensor = torch.empty((len(picked), *layout.shape), dtype=layout.dtype, pin_memory=pin)
-            for row, pick in zip(tensor.numpy(), picked, strict=True):
-                np.copyto(row, pick.hand.block.chunks[name].row(pick.sequence))
+            values = tensor.numpy()
+            for row, pick in enumerate(picked):
+                values[row] = pick.hand.block.chunks[name].row(pick.sequence)
             arrays[name] = tensor
         return Batch(
             arrays=arrays,
