@@ -1,5 +1,6 @@
 """A store as readers see it: opened read-only, and refused where it is incomplete, newer, or no store."""
 
+import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -108,7 +109,7 @@ def open_store(path: str | Path, *, incomplete: bool = False) -> SequenceStore:
     refuse_newer(objects.path, fields)
     store = SequenceStore(objects.path, objects, fields)
     if not (store.complete or incomplete):
-        raise IncompleteStoreError(f"{objects.path} is not complete; finish it with `{_finishing_command(store)}`")
+        raise IncompleteStoreError(f"{objects.path} is not complete; finish it with {_finishing_command(store)}")
     return store
 
 
@@ -162,4 +163,5 @@ def read_sprites(path: str, group: zarr.Group) -> NDArray[np.uint8] | None:
 def _finishing_command(store: SequenceStore) -> str:
     if not store.rendered:
         return "the `trainer prepare` that began it"
-    return f"datagen render --spec {store.path} --n {store.n} --out {store.path}"
+    path = shlex.quote(store.path)
+    return f"`datagen render --spec {path} --n {store.n} --out {path}`"
