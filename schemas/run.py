@@ -231,17 +231,23 @@ class RunConfig(Model):
 
     @property
     def experts(self) -> dict[str, ExpertKind]:
-        """Kind of every expert by name, in the order of gates and reports."""
+        """Kind of every expert by name, in the order of gates and reports; how a file lists them is no matter."""
         if self.model.kind == "mim":
             return {ALL: "mim"}
         names = tuple(self.data.synthetic) or PROPERTIES
         advects = self.model.kind == "stmoe-id"
-        return self.model.experts or {name: "addl" if advects and name == "translation" else "mim" for name in names}
+        kinds = self.model.experts or {name: "addl" if advects and name == "translation" else "mim" for name in names}
+        return {name: kinds[name] for name in sorted(kinds, key=_place_of_expert)}
 
     @property
     def local(self) -> bool:
         """Whether the run has phases on synthetic data."""
         return self.schedule.kind == "local-global" and bool(self.data.synthetic)
+
+
+def _place_of_expert(name: str) -> tuple[int, str]:
+    """Return what experts are ordered by: the three of the paper, then others by name."""
+    return (PROPERTIES.index(name) if name in PROPERTIES else len(PROPERTIES), name)
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

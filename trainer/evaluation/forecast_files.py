@@ -1,0 +1,208 @@
+"""Forecasts as files: pictures that move, arrays, or a Zarr group that grows block by block; gate maps beside them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+import zarr
+from numpy.typing import NDArray
+
+from schemas.errors import InputError
+from trainer.evaluation.figures import contact_sheet, moving_picture, plain_picture, require_plain
+from trainer.evaluation.forecasting import Forecasts, forecast
+from trainer.evaluation.output import require_free, written_aside
+from trainer.evaluation.panels import Clock, expert_legend, frames_panel, gate_panels, grey_levels, tinted_panel
+from trainer.models.stmoe import STMoE
+from trainer.sources.frames import NewestFrames
+
+Array = NDArray[Any]
+PictureKind = Literal["gif", "mp4", "png"]
+Kind = PictureKind | Literal["npy", "zarr"]
+
+BLOCK_PIXELS = 2**18
+"""Of the frames that are forecast at once, one of each sequence: 64 sequences of 64x64, 16 of 128x128."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to forecast, and what a group's attributes say of it."""
+
+    start: int
+    count: int
+    """Sequences; fewer where the source ends."""
+    steps: int
+    device: torch.device
+    origin: Mapping[str, str]
+
+
+def write_forecasts(
+    network: STMoE, frames: NewestFrames, request: Request, out: Path, *, overwrite: bool
+) -> tuple[Path, ...]:
+    """
+    Forecast sequences and write them as `trainer.evaluation.predict.predict` says.
+
+    Parameters
+    ----------
+    network : on the request's device, in eval mode
+    frames : the last input frames of every sequence
+    request : which sequences, and how far
+    out : the suffix decides what is written
+    overwrite : whether files that are there may be replaced
+
+    Returns
+    -------
+    the files written
+
+    Raises
+    ------
+    InputError
+        there are no such sequences or steps, a picture would be too large, or a file cannot be written.
+    """
+    kind, numbers, experts = kind_of(out), _numbers(frames, request), tuple(network.experts)
+    beside = [out.with_name(f"{out.stem}-gates{out.suffix}")] if len(experts) > 1 and kind != "zarr" else []
+    paths = (out, *beside)
+    for path in paths:
+        require_free(path, overwrite=overwrite)
+    blocks = _blocks(network, frames, numbers, request)
+    with ExitStack() as stack:
+        asides = [stack.enter_context(written_aside(path, overwrite=overwrite)) for path in paths]
+        match kind:
+            case "zarr":
+                _write_group(asides[0], blocks, frames, numbers, experts, request)
+            case "npy":
+                shape = (len(numbers), request.steps, *frames.shape[1:])
+                _write_arrays(asides, blocks, shape, len(experts))
+            case "gif" | "mp4" | "png":
+                length, height, width = frames.shape
+                require_plain((len(numbers), length + request.steps, height, width))
+                _write_pictures(asides, list(blocks), numbers, experts, kind)
+    return paths
+
+
+def kind_of(out: Path) -> Kind:
+    """Return the kind of file that a suffix asks for; raises InputError for any other."""
+    match out.suffix.lower():
+        case ".gif":
+            return "gif"
+        case ".mp4":
+            return "mp4"
+        case ".png":
+            return "png"
+        case ".npy":
+            return "npy"
+        case ".zarr":
+            return "zarr"
+        case suffix:
+            raise InputError(f"{out} has the suffix {suffix or '(none)'}; give .gif, .mp4, .png, .npy or .zarr")
+
+
+class _Block(NamedTuple):
+    """Sequences that were forecast at once."""
+
+    place: int
+    """Of the first among those asked for."""
+    inputs: Array
+    """(sequence, time, y, x)"""
+    made: Forecasts
+
+
+def _numbers(frames: NewestFrames, request: Request) -> range:
+    if request.steps < 1:
+        raise InputError(f"steps are {request.steps}; give 1 or more")
+    numbers = range(request.start, min(request.start + request.count, frames.n))
+    if request.start < 0 or not numbers:
+        raise InputError(
+            f"{request.count} sequences from {request.start} on are not in {frames.name}; "
+            f"give some of 0 to {frames.n - 1}"
+        )
+    return numbers
+
+
+def _block_sequences(frames: NewestFrames) -> int:
+    return max(BLOCK_PIXELS // (frames.shape[1] * frames.shape[2]), 1)
+
+
+def _blocks(network: STMoE, frames: NewestFrames, numbers: range, request: Request) -> Iterator[_Block]:
+    length = _block_sequences(frames)
+    for start in range(numbers.start, numbers.stop, length):
+        inputs = frames.read(start, min(start + length, numbers.stop))
+        yield _Block(start - numbers.start, inputs, forecast(network, inputs, request.steps, request.device))
+
+
+def _write_pictures(
+    asides: Sequence[Path], blocks: Sequence[_Block], numbers: range, experts: Sequence[str], kind: PictureKind
+) -> None:
+    inputs = np.concatenate([block.inputs for block in blocks])
+    frames = np.concatenate([block.made.frames for block in blocks])
+    shown = grey_levels(np.concatenate((inputs, frames), axis=1))
+    asides[0].write_bytes(plain_picture(shown, kind, inputs.shape[1]))
+    if not experts[1:]:
+        return
+    gates = np.concatenate([block.made.gates for block in blocks])
+    rows = [
+        [
+            frames_panel(inputs[place], frames[place], f"sequence {number}" if len(numbers) > 1 else "forecast"),
+            tinted_panel(inputs[place], frames[place], gates[place]),
+            *gate_panels(inputs[place], gates[place], experts),
+        ]
+        for place, number in enumerate(numbers)
+    ]
+    clock, legend = Clock(inputs=inputs.shape[1], horizon=frames.shape[1]), expert_legend(experts)
+    if kind == "png":
+        asides[1].write_bytes(contact_sheet([panel for row in rows for panel in row], clock, legend))
+    else:
+        asides[1].write_bytes(moving_picture(rows, clock, kind, legend))
+
+
+def _write_arrays(asides: Sequence[Path], blocks: Iterator[_Block], shape: tuple[int, ...], experts: int) -> None:
+    """Write frames, and weights where there is a second file, block by block."""
+    shapes = [shape, (*shape[:2], experts, *shape[2:])][: len(asides)]
+    with ExitStack() as stack:
+        files = [stack.enter_context(aside.open("wb")) for aside in asides]
+        for file, whole in zip(files, shapes, strict=True):
+            np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": whole})
+        for block in blocks:
+            for file, values in zip(files, [block.made.frames, block.made.weights][: len(files)], strict=True):
+                file.write(np.ascontiguousarray(values, "<f4").data)
+
+
+def _write_group(
+    aside: Path,
+    blocks: Iterator[_Block],
+    frames: NewestFrames,
+    numbers: range,
+    experts: Sequence[str],
+    request: Request,
+) -> None:
+    group = zarr.open_group(aside, mode="w", zarr_format=3)
+    count, (_, height, width) = len(numbers), frames.shape
+    images, maps = (request.steps, height, width), (request.steps, len(experts), height, width)
+    chunk = min(_block_sequences(frames), count)
+    forecasts = _array(group, "frames", (count, *images), ("time", "y", "x"), chunk, "intensity, not clipped")
+    weights = _array(group, "weights", (count, *maps), ("time", "expert", "y", "x"), chunk, "weight of each expert")
+    for block in blocks:
+        stop = block.place + len(block.inputs)
+        forecasts[block.place : stop] = block.made.frames
+        weights[block.place : stop] = block.made.weights
+    about: dict[str, Any] = {"source": frames.name, "first_sequence": numbers.start, **request.origin}
+    about |= {"experts": list(experts), "input_frames": frames.shape[0], "package_version": version("stmoe-synth")}
+    group.attrs.update({**about, "created": datetime.now(UTC).isoformat(timespec="seconds")})
+
+
+def _array(
+    group: zarr.Group, name: str, shape: tuple[int, ...], dimensions: tuple[str, ...], chunk: int, long_name: str
+) -> Any:
+    return group.create_array(
+        name,
+        shape=shape,
+        chunks=(chunk, *shape[1:]),
+        dtype="float32",
+        dimension_names=("sequence", *dimensions),
+        attributes={"long_name": long_name, "units": "1"},
+    )
