@@ -333,5 +333,9 @@ def _log_to_stderr() -> None:
     logger = logging.getLogger("datagen")
     logger.handlers = [_Talk()]
     logger.setLevel(logging.INFO)
-    # A lost connection leaves tasks of aiohttp behind, which would print tracebacks beside the command's own line.
-    logging.getLogger("asyncio").addHandler(logging.NullHandler())
+    for library in ("asyncio", "distributed.client"):  # a lost connection prints tracebacks beside the command's line
+        logging.getLogger(library).addFilter(_nothing)
+
+
+def _nothing(_: logging.LogRecord) -> bool:
+    return False
