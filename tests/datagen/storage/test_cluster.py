@@ -15,6 +15,7 @@ from schemas.render import RenderSpec
 from schemas.store import unit_sequences
 from tests.commands import ROOT, finished, run, start
 from tests.object_storage import BUCKET, serving
+from tests.stores import objects_of
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
@@ -95,12 +96,6 @@ def expected(tmp_path_factory: pytest.TempPathFactory, spec_file: Path) -> dict[
     store = tmp_path_factory.mktemp("threads") / "x.zarr"
     assert run("render", "--spec", spec_file, "--n", str(N), "--out", store).code == 0
     return objects_of(store)
-
-
-def objects_of(store: Path) -> dict[str, bytes]:
-    """Return what the arrays of a store hold, object by object, and whatever else lies there."""
-    files = (file for file in store.rglob("*") if file.is_file() and file.name != "zarr.json")
-    return {file.relative_to(store).as_posix(): file.read_bytes() for file in files}
 
 
 def command(spec_file: Path, out: Path | str, address: str, n: int = N) -> tuple[str | Path, ...]:

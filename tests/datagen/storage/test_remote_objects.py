@@ -34,6 +34,7 @@ from schemas.render import RenderSpec
 from schemas.store import unit_sequences
 from tests.commands import Done, finished, run, start
 from tests.object_storage import BUCKET, REGION, ObjectStorage, serving
+from tests.stores import chunks_of, objects_of
 from tests.waiting import wait_for
 
 FIELDS = {
@@ -48,6 +49,7 @@ FIELDS = {
 """A unit is quick to render and small."""
 SPEC = RenderSpec.parse(FIELDS)
 UNIT = unit_sequences(SPEC)
+"""Sequences of a unit as commands write it."""
 OTHER = RenderSpec.parse({**FIELDS, "seed": 1})
 
 
@@ -93,10 +95,11 @@ def spec_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def objects_of(store: Path) -> dict[str, bytes]:
-    """Return what the arrays of a local store hold, object by object."""
-    files = (file for file in store.rglob("*") if file.is_file() and file.name != "zarr.json")
-    return {file.relative_to(store).as_posix(): file.read_bytes() for file in files}
+@pytest.fixture
+def unit() -> Iterator[int]:
+    """Make units small in this process; return their sequences."""
+    with chunks_of(2):
+        yield unit_sequences(SPEC)
 
 
 def test_the_objects_in_a_bucket_are_those_of_a_local_store(
@@ -117,6 +120,7 @@ def test_the_objects_in_a_bucket_are_those_of_a_local_store(
     assert json.loads(remote.out)["path"] == URL
 
 
+@pytest.mark.usefixtures("unit")
 def test_other_programs_read_a_store_in_a_bucket(storage: ObjectStorage) -> None:
     render_store(SPEC, 5, URL)
     expected = render_sequences(SPEC, 0, 5)
@@ -134,14 +138,14 @@ def test_other_programs_read_a_store_in_a_bucket(storage: ObjectStorage) -> None
     assert np.array_equal(array.read().result(), expected.frames)
 
 
-def test_open_store_and_the_commands_read_from_a_bucket(storage: ObjectStorage, tmp_path: Path) -> None:
+def test_open_store_and_the_commands_read_from_a_bucket(unit: int, storage: ObjectStorage, tmp_path: Path) -> None:
     render_store(SPEC, 5, URL)
     store = open_store(URL)
     assert (store.path, len(store), store.complete, store.spec) == (URL, 5, True, SPEC)
     assert np.array_equal(store["frames"], render_sequences(SPEC, 0, 5).frames)
     assert run("verify", URL).out == f"{URL} is whole: 5 sequences, 5 rendered again and equal\n"
     summary = json.loads(run("inspect", URL, "--json").out)
-    assert summary["units"] == {"done": 1, "total": 1, "sequences": UNIT}
+    assert summary["units"] == {"done": 1, "total": 1, "sequences": unit}
     assert summary["bytes"] == sum(len(storage.get(f"x.zarr/{key}")) for key in storage.keys("x.zarr"))
     assert run("export", URL, tmp_path / "a.npy").code == 0
     assert np.array_equal(np.load(tmp_path / "a.npy").swapaxes(0, 1), store["frames"])
@@ -150,12 +154,12 @@ def test_open_store_and_the_commands_read_from_a_bucket(storage: ObjectStorage, 
     assert json.loads(again.out)["digest"] == SPEC.digest
 
 
-def test_verify_finds_a_flipped_byte_and_repairs_it_to_the_same_bytes(storage: ObjectStorage) -> None:
-    render_store(SPEC, UNIT + 5, URL)
+def test_verify_finds_a_flipped_byte_and_repairs_it_to_the_same_bytes(unit: int, storage: ObjectStorage) -> None:
+    render_store(SPEC, unit + 5, URL)
     before = storage.objects("x.zarr")
     flipped, gone, cut = "mask/c/0/0/0/0", "angle/c/1/0", "frames/c/1/0/0/0"
     data = bytearray(before[flipped])
-    data[100] ^= 1
+    data[10] ^= 1
     storage.put(f"x.zarr/{flipped}", bytes(data))
     storage.client.delete_object(Bucket=BUCKET, Key=f"x.zarr/{gone}")
     storage.put(f"x.zarr/{cut}", before[cut][:-1])
@@ -172,35 +176,38 @@ def test_verify_finds_a_flipped_byte_and_repairs_it_to_the_same_bytes(storage: O
     assert open_store(URL).complete
 
 
+@pytest.mark.usefixtures("unit")
 def test_a_damaged_chunk_is_named_when_it_is_read(storage: ObjectStorage) -> None:
     render_store(SPEC, 5, URL)
     data = bytearray(storage.get("x.zarr/frames/c/0/0/0/0"))
-    data[100] ^= 1
+    data[10] ^= 1
     storage.put("x.zarr/frames/c/0/0/0/0", bytes(data))
     source = StoreSource(open_store(URL))
     with pytest.raises(InputError, match=f"{URL}: frames of sequences 0-1 fails its checksum; mend it with `datagen"):
         source.read(["frames"], 0, 2)
 
 
-def test_a_larger_n_extends_a_smaller_and_another_spec_are_refused(storage: ObjectStorage, tmp_path: Path) -> None:
+def test_a_larger_n_extends_a_smaller_and_another_spec_are_refused(
+    unit: int, storage: ObjectStorage, tmp_path: Path
+) -> None:
     render_store(SPEC, 3, URL)
-    extended = render_store(SPEC, UNIT + 5, URL)
+    extended = render_store(SPEC, unit + 5, URL)
     assert extended.resumed == 0  # the last unit was partial
-    render_store(SPEC, UNIT + 5, tmp_path / "x.zarr")
+    render_store(SPEC, unit + 5, tmp_path / "x.zarr")
     before = storage.objects("x.zarr")
     assert before == objects_of(tmp_path / "x.zarr")
-    with pytest.raises(InputError, match=f"{URL} has n = {UNIT + 5}, this command's n is 2"):
+    with pytest.raises(InputError, match=f"{URL} has n = {unit + 5}, this command's n is 2"):
         render_store(SPEC, 2, URL)
     with pytest.raises(SpecMismatchError, match=f"{SPEC.digest[:12]}….*{OTHER.digest[:12]}…"):
-        render_store(OTHER, 3 * UNIT, URL)
+        render_store(OTHER, 3 * unit, URL)
     assert storage.objects("x.zarr") == before
-    assert render_store(SPEC, UNIT + 7, URL).resumed == UNIT
-    assert np.array_equal(open_store(URL)["frames"][-2:], render_sequences(SPEC, UNIT + 5, 2).frames)
+    assert render_store(SPEC, unit + 7, URL).resumed == unit
+    assert np.array_equal(open_store(URL)["frames"][-2:], render_sequences(SPEC, unit + 5, 2).frames)
 
 
-def test_overwrite_leaves_nothing_of_the_other_store(storage: ObjectStorage, tmp_path: Path) -> None:
+def test_overwrite_leaves_nothing_of_the_other_store(unit: int, storage: ObjectStorage, tmp_path: Path) -> None:
     storage.put("x.zarr.neighbour", b"precious")
-    render_store(SPEC, UNIT + 5, URL)
+    render_store(SPEC, unit + 5, URL)
     bare = OTHER.model_copy(update={"truth": ()})
     render_store(bare, 2, URL, overwrite=True)
     render_store(bare, 2, tmp_path / "x.zarr")
@@ -220,6 +227,7 @@ def test_what_is_no_store_is_left_alone(storage: ObjectStorage) -> None:
     assert f"s3://{BUCKET}/none.zarr does not exist" in missing.error
 
 
+@pytest.mark.usefixtures("unit")
 def test_sprites_travel_in_the_bucket(storage: ObjectStorage) -> None:
     sprites = np.arange(3 * 6 * 5, dtype=np.uint8).reshape(3, 6, 5)
     fields = {**FIELDS, "objects": {"count": [1, 1], "kinds": ["sprite"]}}
@@ -442,6 +450,7 @@ def test_a_batch_is_seen_whole_and_only_after_its_commit(objects: Objects) -> No
     assert objects.read("c") is None
 
 
+@pytest.mark.usefixtures("unit")
 def test_a_store_in_memory_is_rendered_extended_damaged_and_mended(tmp_path: Path) -> None:
     fsspec.filesystem("memory").store.clear()
     url = "memory://x.zarr"
