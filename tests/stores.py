@@ -80,6 +80,11 @@ def objects_of(store: Path) -> dict[str, bytes]:
     return {key: data for key, data in files_of(store).items() if not key.endswith("zarr.json")}
 
 
+def written_when(store: Path) -> dict[Path, tuple[int, int]]:
+    """Return of every file and folder which it is and when it was last written."""
+    return {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in store.rglob("*")}
+
+
 def leftovers_of(store: Path) -> list[str]:
     """Return what killed processes left aside."""
     return [key for key in files_of(store) if key.endswith(".partial")]

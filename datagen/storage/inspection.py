@@ -105,6 +105,8 @@ def _differences(key: str, found: bytes | None, expected: bytes) -> Iterator[str
     try:
         document = json.loads(found or b"")
     except ValueError:
+        document = None
+    if not isinstance(document, dict):
         yield f"{key} is {'damaged' if found else 'missing'}"
         return
     wanted = json.loads(expected)

@@ -231,7 +231,7 @@ def test_a_store_of_real_data_is_opened_and_has_no_spec(tmp_path: Path) -> None:
 
 
 def test_incomplete_real_data_are_finished_by_who_began_them(tmp_path: Path) -> None:
-    with pytest.raises(IncompleteStoreError, match="finish it with the `trainer prepare` that began it$"):
+    with pytest.raises(IncompleteStoreError, match=r"finish it with the `trainer prepare` that began it$"):
         real(tmp_path / "a.zarr", complete=False)
 
 

@@ -33,6 +33,7 @@ from tests.stores import (
     leftovers_of,
     objects_of,
     tiny_spec,
+    written_when,
 )
 
 SPEC = tiny_spec()
@@ -201,10 +202,10 @@ def test_an_extension_keeps_when_and_by_whom_the_store_was_made_and_joins_the_ma
 
 def test_a_complete_store_is_not_touched_by_the_same_command(path: Path) -> None:
     render_store(SPEC, 20, path)
-    before = {file: file.stat() for file in path.rglob("*")}
+    before = written_when(path)
     report = render_store(SPEC, 20, path)
     assert (report.rendered, report.resumed, report.bytes) == (0, 20, 0)
-    assert {file: file.stat() for file in path.rglob("*")} == before
+    assert written_when(path) == before
 
 
 # What a unit is, and what is none
