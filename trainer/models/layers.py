@@ -85,9 +85,9 @@ class NormalisedConvolution(nn.Conv2d):
         """
         if maps is None:
             return self.offset[:, None, None]
+        # Autocast may convolve in bfloat16; gates and memories are not to be rounded at every step.
         if self.scale is None:
             return conv2d(maps, self.weight, self.offset, padding=self.padding).to(self.offset.dtype)
-        # Autocast may convolve in bfloat16; gates and memories are not to be rounded at every step.
         convolved = conv2d(maps, self.weight, padding=self.padding).to(self.offset.dtype)
         return group_norm(convolved, 1, self.scale, self.offset)
 

@@ -1,16 +1,14 @@
 """MIM gives the numbers of its equations, keeps no state of its own, and learns."""
 
-import math
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.cells import FORGET, filled, least_distance, outcomes_of_swaps, pixel
 from tests.reference.mim import Transcription
 from trainer.models.mim import MIM, MemoryModule, MIMBlock
-
-FORGET = 0.7310585786300049  # sigma(1)
 
 
 def network(seed: int = 0, **options: Any) -> MIM:
@@ -34,28 +32,6 @@ def free_running(inputs: int) -> Any:
 
 def parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
-
-
-def pixel(value: float) -> Tensor:
-    """Return a map of one pixel: under zero padding only the middle of a kernel acts on it."""
-    return torch.full((1, 1, 1, 1), value, dtype=torch.float64)
-
-
-def filled(module: nn.Module, weight: float) -> nn.Module:
-    """Give every weight one value, and every offset 0."""
-    for name, parameter in module.double().named_parameters():
-        nn.init.constant_(parameter, 0.0 if name.endswith("offset") else weight)
-    return module
-
-
-def varied(module: nn.Module) -> nn.Module:
-    """Give every output channel of every weight a value of its own."""
-    number = 0
-    for parameter in filled(module, 0).parameters():
-        for row in parameter.data:
-            number += 1
-            row.fill_(0.1 * number / 3 * (-1) ** number)
-    return module
 
 
 def memory_module(hidden: int = 1, *, normalise: bool = False) -> MemoryModule:
@@ -87,26 +63,19 @@ def test_mim_s_and_block_give_the_numbers_of_their_equations() -> None:
 
 
 @pytest.mark.parametrize(
-    ("build", "bundle", "gates"),
+    ("build", "weight", "gates"),
     [
-        (memory_module, "from_input", 4),
-        (memory_module, "from_recurrent", 4),
+        (memory_module, "from_input.weight", 4),
+        (memory_module, "from_recurrent.weight", 4),
         (memory_module, "peepholes", 3),
-        (block, "from_input", 4),
-        (block, "from_hidden", 3),
-        (block, "from_memory", 4),
+        (block, "from_input.weight", 4),
+        (block, "from_hidden.weight", 3),
+        (block, "from_memory.weight", 4),
     ],
 )
-def test_gates_are_told_apart(build: Any, bundle: str, gates: int) -> None:
+def test_gates_are_told_apart(build: Any, weight: str, gates: int) -> None:
     given = PIXELS[:3] if build is memory_module else PIXELS
-    outcomes = [[state.item() for state in varied(build())(*given)]]
-    for one in range(gates):
-        for other in range(one):
-            module = varied(build())
-            weight = module.get_parameter(bundle if bundle == "peepholes" else f"{bundle}.weight").data
-            weight[[one, other]] = weight[[other, one]]
-            outcomes.append([state.item() for state in module(*given)])
-    assert min(math.dist(a, b) for number, a in enumerate(outcomes) for b in outcomes[:number]) > 1e-6
+    assert least_distance(outcomes_of_swaps(build(), weight, gates, given)) > 1e-6
 
 
 def test_modules_without_weights_only_forget() -> None:
