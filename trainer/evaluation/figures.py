@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from schemas.errors import InputError, MissingExtraError
+from trainer.evaluation.curves import Chart
 from trainer.evaluation.panels import Clock, Colour, Panel
 
 MovingKind = Literal["gif", "webp", "mp4"]
@@ -168,27 +169,6 @@ def require_plain(shape: tuple[int, ...]) -> None:
         the picture would be too large.
     """
     _require_pixels(math.prod(shape) * _plain_scale(*shape[2:]) ** 2)
-
-
-class Line(NamedTuple):
-    """A curve of a chart."""
-
-    name: str
-    x: Sequence[float]
-    y: Sequence[float | None]
-    """None where there is no number: the line has a gap."""
-    band: Sequence[Sequence[float] | None] = ()
-    """(low, high) around each point; empty for none."""
-
-
-class Chart(NamedTuple):
-    """One of several charts side by side."""
-
-    title: str
-    x_label: str
-    lines: Sequence[Line]
-    logarithmic: bool = False
-    from_zero: bool = False
 
 
 def draw_charts(charts: Sequence[Chart], name: str) -> str:
@@ -386,7 +366,7 @@ def _draw_chart(axes: Axes, chart: Chart) -> None:
     axes.set_title(chart.title, color=_COLOURS["--ink"], fontsize=10, loc="left")
     axes.set_xlabel(chart.x_label, color=_COLOURS["--ink"])
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    if chart.logarithmic:
+    if chart.logarithmic and any(value and value > 0 for line in chart.lines for value in line.y):
         axes.set_yscale("log")
     elif chart.from_zero:
         axes.set_ylim(bottom=0)

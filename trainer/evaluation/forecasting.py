@@ -23,19 +23,17 @@ class Forecasts(NamedTuple):
     frames : (sequence, time, y, x), not clipped
     weights : (sequence, time, expert, y, x), W in [0, 1]
     gates : (sequence, time, expert, y, x) in [0, 1], the weights seen through the decoder, H(W)
-    parts : (sequence, time, expert, y, x), each expert's features decoded alone, not clipped; None unless asked for
+    parts : (sequence, time, expert, y, x), each expert's features decoded alone, not clipped
     """
 
     frames: Array
     weights: Array
     gates: Array
-    parts: Array | None
+    parts: Array
 
 
 @torch.inference_mode()
-def forecast(
-    network: STMoE, inputs: NDArray[Any], horizon: int, device: torch.device, *, parts: bool = False
-) -> Forecasts:
+def forecast(network: STMoE, inputs: Array, horizon: int, device: torch.device) -> Forecasts:
     """
     Forecast a batch of sequences in fp32.
 
@@ -45,16 +43,21 @@ def forecast(
     inputs : (sequence, time, y, x), the l frames before the forecast, full scale 1
     horizon : frames to forecast
     device : where to compute
-    parts : also decode every expert alone
     """
-    made = network(torch.from_numpy(inputs).float()[:, :, None].to(device), horizon, parts=parts)
+    made = network(torch.from_numpy(inputs)[:, :, None].to(device), horizon, parts=True)
     weights = made.log_weights.float().exp()
     return Forecasts(
         frames=_grey(made.frames),
         weights=weights.cpu().numpy(),
         gates=visible_gates(network.decoder, weights).cpu().numpy(),
-        parts=None if made.parts is None else _grey(made.parts),
+        parts=_grey(made.parts),
     )
+
+
+def stored_fractions(frames: NDArray[Any]) -> Array:
+    """Return frames as stored, uint8 or float, of any shape, as float32 with full scale 1."""
+    fractions: Array = (frames / np.float32(255 if frames.dtype == np.uint8 else 1)).astype(np.float32)
+    return fractions
 
 
 def visible_gates(decoder: nn.Module, weights: Tensor) -> Tensor:

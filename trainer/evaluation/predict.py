@@ -9,9 +9,10 @@ from schemas.errors import InputError
 from schemas.run import RunConfig
 from trainer.data.stores import FRAMES, open_store
 from trainer.evaluation.forecast_files import Request, kind_of, write_forecasts
+from trainer.evaluation.forecasting import stored_fractions
 from trainer.evaluation.output import require_free
 from trainer.sources.frames import NewestFrames, open_frames
-from trainer.training.distributed import placed
+from trainer.training.distributed import device_of
 from trainer.training.folder import load_forecaster
 
 
@@ -59,18 +60,18 @@ def predict(
     """
     kind_of(out)
     require_free(out, overwrite=overwrite)
-    with placed(device) as place:
-        network, checkpoint = load_forecaster(run, place.device)
-        frames = open_source(source, network.input_frames, size)
-        require_sides(checkpoint.config, frames)
-        request = Request(
-            start=start,
-            count=frames.n if count is None else count,
-            steps=checkpoint.config.data.horizon if steps is None else steps,
-            device=place.device,
-            origin={"model_run": str(run), "phase": checkpoint.phase},
-        )
-        return write_forecasts(network, frames, request, out, overwrite=overwrite)
+    place = device_of(device)
+    network, checkpoint = load_forecaster(run, place)
+    frames = open_source(source, network.input_frames, size)
+    require_sides(checkpoint.config, frames)
+    request = Request(
+        start=start,
+        count=frames.n if count is None else count,
+        steps=checkpoint.config.data.horizon if steps is None else steps,
+        device=place,
+        origin={"model_run": str(run), "phase": checkpoint.phase},
+    )
+    return write_forecasts(network, frames, request, out, overwrite=overwrite)
 
 
 def open_source(source: str, last: int, size: tuple[int, int] | None = None) -> NewestFrames:
@@ -115,9 +116,7 @@ def _open_stored(source: str, last: int, size: tuple[int, int] | None) -> Newest
     array = store[FRAMES]
 
     def read(start: int, stop: int) -> NDArray[np.float32]:
-        rows = array.rows(start, stop)[:, -last:]
-        full_scale = np.float32(255 if rows.dtype == np.uint8 else 1)
-        values: NDArray[np.float32] = (rows / full_scale).astype(np.float32)
+        values = stored_fractions(array.rows(start, stop)[:, -last:])
         if np.isnan(values).any():
             raise InputError(
                 f"{source} holds NaN in sequences {start}-{stop - 1}; give others with --start and --count"

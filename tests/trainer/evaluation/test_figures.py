@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 
 from schemas.errors import InputError, MissingExtraError
+from trainer.evaluation.curves import Chart, Line
 from trainer.evaluation.figures import (
     LINE_PIXELS,
-    Chart,
-    Line,
     contact_sheet,
     draw_charts,
     moving_picture,

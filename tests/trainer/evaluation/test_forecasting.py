@@ -10,7 +10,7 @@ from tests.trainer.evaluation.small_networks import (
     hand_made_network,
     hand_made_weights,
 )
-from trainer.evaluation.forecasting import forecast, visible_gates
+from trainer.evaluation.forecasting import forecast, stored_fractions, visible_gates
 from trainer.models.decoder import ConvolutionDecoder, IdentityDecoder
 
 CPU = torch.device("cpu")
@@ -32,17 +32,17 @@ def decoder_of(kernel: Tensor, features: int = 4) -> ConvolutionDecoder:
 
 def test_frames_weights_and_parts_are_those_computed_by_hand() -> None:
     inputs = np.random.default_rng(0).random((2, INPUTS, 6, 8), np.float32)
-    made = forecast(hand_made_network(), inputs, 5, CPU, parts=True)
+    made = forecast(hand_made_network(), inputs, 5, CPU)
     expected = hand_made_forecast(inputs, 5)
     assert np.allclose(made.frames, expected, atol=1e-6)
     assert np.allclose(made.weights, hand_made_weights(6, 8), atol=1e-6)
-    assert made.parts is not None
     assert np.allclose(made.parts[:, 1:, 2], expected[:, :-1] / 2, atol=1e-6)
     assert np.allclose((made.parts * made.weights).sum(2), made.frames, atol=1e-6)
 
 
-def test_parts_are_left_out_unless_asked_for() -> None:
-    assert forecast(hand_made_network(), np.zeros((1, INPUTS, 4, 4), np.float32), 1, CPU).parts is None
+def test_stored_frames_are_fractions_of_their_full_scale() -> None:
+    assert stored_fractions(np.array([0, 51, 255], np.uint8)).tolist() == [0, np.float32(0.2), 1]
+    assert stored_fractions(np.array([0.5, 3], np.float16)).tolist() == [0.5, 3]
 
 
 def test_gates_of_the_identity_are_the_weights() -> None:

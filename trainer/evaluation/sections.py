@@ -1,0 +1,254 @@
+"""The sections of a report, each from the data it needs to HTML; one that has nothing to say is empty."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trainer.evaluation.attribution import TIE
+from trainer.evaluation.curves import attribution_chart, loss_charts, score_chart
+from trainer.evaluation.figures import contact_sheet, draw_charts, moving_picture
+from trainer.evaluation.markup import (
+    MISSING,
+    Cell,
+    animation,
+    chart,
+    code,
+    escaped,
+    folded,
+    interval,
+    number,
+    paragraph,
+    percent,
+    table,
+)
+from trainer.evaluation.panels import (
+    Clock,
+    expert_colour,
+    expert_legend,
+    forecast_panels,
+    frames_panel,
+    gate_panels,
+    part_panels,
+    tinted_panel,
+)
+from trainer.evaluation.report_data import Example, ReportData
+
+HEADLINE = {"mse_sum": "squared error of a frame", "ssim": "SSIM", "psnr": "PSNR, dB"}
+"""Scores that are shown large, and as charts by lead time."""
+FROM_ZERO = {"mse_sum"}
+"""Those whose axis begins at 0."""
+MODEL, PERSISTENCE = "model", "persistence"
+"""Names in an evaluation."""
+
+
+def summary(data: ReportData) -> str:
+    """Return what was evaluated on what, and the scores that matter most."""
+    about = (
+        "{phase}, step {step}: {horizon} frames forecast from {input_frames}, on the {sequences} sequences of the "
+        "{split} split of {store}. Intervals are 95 %, over sequences. Persistence repeats the last input."
+    ).format_map(data.evaluation)
+    tiles = "\n".join(_tile(title, name, data.evaluation["scores"]) for name, title in HEADLINE.items())
+    return f'{paragraph(about)}\n<dl class="tiles">\n{tiles}\n</dl>'
+
+
+def forecasts(data: ReportData) -> str:
+    """Return truth, forecast, persistence and error of every example, moving and frame by frame."""
+    figures = []
+    for example in data.examples:
+        panels = forecast_panels(example.inputs, example.truth, example.frames)
+        figures.append(
+            animation(
+                moving_picture([panels], _clock(example), "webp"),
+                contact_sheet(panels, _clock(example)),
+                f"sequence {example.number}, {_frames_of(example)} as truth, forecast, persistence and absolute error",
+                f"Sequence {example.number}. Error: black is none, white full scale.",
+            )
+        )
+    return "\n".join(figures)
+
+
+def experts(data: ReportData) -> str:
+    """Return what every expert makes of every example, and where it counts; nothing for a single expert."""
+    if len(data.experts) == 1:
+        return ""
+    legend = expert_legend(data.experts)
+    figures = []
+    for example in data.examples:
+        inputs, clock = example.inputs, _clock(example)
+        parts = part_panels(inputs, example.parts, data.experts)
+        gates = gate_panels(inputs, example.gates, data.experts)
+        forecast = frames_panel(inputs, example.frames, "forecast")
+        tinted = tinted_panel(inputs, example.frames, example.gates)
+        figures.append(
+            animation(
+                moving_picture([[*parts, forecast], [*gates, tinted]], clock, "webp", legend),
+                contact_sheet([forecast, tinted, *parts, *gates], clock, legend),
+                f"sequence {example.number}, {_frames_of(example)}: each of {', '.join(data.experts)} alone, its gate, "
+                "and the forecast tinted by the gates",
+                f"Sequence {example.number}.",
+            )
+        )
+    words = (
+        "Above, what each expert alone would show next, decoded from its features; below, how much it counts at each "
+        "pixel, from black (not at all) to its colour (alone). The forecast at the right is tinted by the same weights."
+    )
+    return "\n".join([paragraph(words), *figures])
+
+
+def errors(data: ReportData) -> str:
+    """Return scores by lead time as charts, and all scores as tables."""
+    evaluation = data.evaluation
+    scores = {"forecast": evaluation["scores"][MODEL], "persistence": evaluation["scores"][PERSISTENCE]}
+    charts = [
+        score_chart(
+            f"{title} ({evaluation['metrics'][name]['better']} is better)",
+            {model: entries[name] for model, entries in scores.items()},
+            from_zero=name in FROM_ZERO,
+        )
+        for name, title in HEADLINE.items()
+    ]
+    words = "forecast and persistence by lead time; the numbers are in the tables below"
+    return "\n".join(
+        [
+            chart(draw_charts(charts, "scores"), words, "Mean over sequences, with its 95 % interval."),
+            _score_table(evaluation),
+            folded("scores by lead time", _lead_time_table(evaluation)),
+        ]
+    )
+
+
+def attribution(data: ReportData) -> str:
+    """Return which expert the gates prefer where which property acts; nothing where the truth is not known."""
+    found: Mapping[str, Any] | None = data.evaluation["attribution"]
+    if not found:
+        return ""
+    words = (
+        "Share of the pixels on which one property alone acts (as the store knows it, of the object in front) whose "
+        f"largest weight is the right expert's. Chance gives {percent(1 / len(data.experts))}."
+    )
+    svg = draw_charts([attribution_chart(found, len(data.experts))], "shares")
+    leads = [f"+{lead + 1}" for lead in range(data.evaluation["horizon"])]
+    shares = [
+        [name, percent(entry["share"]), *(percent(share) for share in entry["per_lead_time"]), f"{entry['pixels']:,}"]
+        for name, entry in found.items()
+    ]
+    return "\n".join(
+        [
+            paragraph(words),
+            chart(svg, "share of pixels given to the right expert by lead time, as in the table below", ""),
+            table("Given to the right expert, by lead time", ["property", "all", *leads, "pixels"], shares),
+            table("Who has the largest weight", ["property", *data.experts, TIE], _winner_rows(found, data.experts)),
+        ]
+    )
+
+
+def training(data: ReportData) -> str:
+    """Return the curves of every phase, and what it took."""
+    height, width = data.examples[0].inputs.shape[1:]
+    charts = loss_charts(data.log, tuple(data.training), height * width)
+    rows = [
+        [
+            name,
+            f"{phase.steps:,}" + ("" if phase.finished else ", not finished"),
+            f"{phase.best_step:,}",
+            number(phase.best),
+            _duration(phase.seconds),
+            _duration(phase.cpu_seconds),
+        ]
+        for name, phase in data.training.items()
+    ]
+    head = ["phase", "steps", "best step", "its validation error", "time", "CPU time"]
+    drawn = []
+    if charts:
+        caption = (
+            "Training: the phase's own reconstruction loss. Validation: squared error of a free-running forecast, mean "
+            "over pixels."
+        )
+        drawn = [chart(draw_charts(charts, "losses"), "losses of every phase by step", caption)]
+    return "\n".join([*drawn, table("Phases; a validation error is squared and summed over a frame", head, rows)])
+
+
+def run(data: ReportData) -> str:
+    """Return how the run came to be: commands, seed, versions, sizes, times and configuration."""
+    provenance = data.provenance
+    commands = [f"{item['command']}    # {item['time']}" for item in provenance.get("commands", [])]
+    versions = {**provenance.get("versions", {}), "machine": provenance.get("machine", MISSING)}
+    total = sum(data.parameters.values())
+    parameters = [[name, f"{count:,}"] for name, count in {**data.parameters, "all": total}.items()]
+    evaluation = data.evaluation
+    facts = {
+        "seed": data.seed,
+        "evaluated": f"{evaluation['split']} split of {evaluation['store']}",
+        "its digest": evaluation["digest"],
+        "training time": _duration(sum(phase.seconds for phase in data.training.values())),
+    }
+    return "\n".join(
+        [
+            "<h3>Commands</h3>",
+            code("\n".join(commands) or "not recorded"),
+            table("Facts", ["", ""], [[name, Cell(str(value), "text")] for name, value in facts.items()]),
+            table("Versions", ["", ""], [[name, Cell(str(value), "text")] for name, value in versions.items()]),
+            table("Parameters", ["part", "number"], parameters),
+            folded("configuration", code(data.config)),
+        ]
+    )
+
+
+def _clock(example: Example) -> Clock:
+    return Clock(inputs=len(example.inputs), horizon=len(example.frames))
+
+
+def _frames_of(example: Example) -> str:
+    return f"{len(example.inputs)} inputs and {len(example.frames)} lead times"
+
+
+def _tile(title: str, name: str, scores: Mapping[str, Mapping[str, Any]]) -> str:
+    model, persistence = scores[MODEL][name], scores[PERSISTENCE][name]
+    beside = f"persistence {number(persistence['mean'])}"
+    if name in FROM_ZERO and model["mean"] is not None and persistence["mean"]:
+        beside += f", {model['mean'] / persistence['mean']:.2f} times as much"
+    lines = (number(model["mean"]), f"95 %: {interval(model['interval'])}", beside)
+    return f"<div><dt>{escaped(title)}</dt>{''.join(f'<dd>{escaped(line)}</dd>' for line in lines)}</div>"
+
+
+def _score_table(evaluation: Mapping[str, Any]) -> str:
+    rows = []
+    for name, metric in evaluation["metrics"].items():
+        entries = [evaluation["scores"][MODEL][name], evaluation["scores"][PERSISTENCE][name]]
+        values = [text for entry in entries for text in (number(entry["mean"]), interval(entry["interval"]))]
+        difference = evaluation["difference"][name]
+        better = f"{metric['better']} is better; {metric['unit']}; {metric['definition']}"
+        rows.append([name, *values, number(difference["mean"]), interval(difference["interval"]), Cell(better, "text")])
+    head = ["score", "forecast", "95 %", "persistence", "95 %", "difference", "95 %", "definition"]
+    return table("Scores over all lead times; the difference is taken sequence by sequence", head, rows)
+
+
+def _lead_time_table(evaluation: Mapping[str, Any]) -> str:
+    head = ["score", "", *(f"+{lead + 1}" for lead in range(evaluation["horizon"]))]
+    rows = [
+        [name, Cell(title, "text"), *map(number, evaluation["scores"][model][name]["per_lead_time"])]
+        for name in evaluation["metrics"]
+        for model, title in ((MODEL, "forecast"), (PERSISTENCE, "persistence"))
+    ]
+    return table("Scores by lead time", head, rows)
+
+
+def _winner_rows(found: Mapping[str, Any], names: Sequence[str]) -> list[list[str | Cell]]:
+    colours = {name: expert_colour(place) for place, name in enumerate(names)}
+    return [
+        [
+            row,
+            *(
+                Cell(percent(share), "right" if name == row else "", colours.get(name), share or 0)
+                for name, share in entry["winners"].items()
+            ),
+        ]
+        for row, entry in found.items()
+    ]
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 100:
+        return f"{seconds:.3g} s"
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
