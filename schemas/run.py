@@ -1,10 +1,12 @@
 """RunConfig: everything that decides a training run. What a file leaves out has the sizes of its scale."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from schemas.messages import shown
 from schemas.model import Model
 
 RUN_VERSION: Final = 1
@@ -20,6 +22,8 @@ ALL = "all"
 """Name of the one expert of a model that is no mixture."""
 PROPERTIES = ("translation", "rotation", "intensity")
 """Names of the experts where neither the model nor the data name any."""
+_NAME = re.compile(r"\w[\w-]*")
+"""Of an expert; it becomes part of parameters' and folders' names."""
 
 
 def _store_alone(value: Any) -> Any:
@@ -222,6 +226,11 @@ class RunConfig(Model):
     @model_validator(mode="after")
     def _data_fit_the_model(self) -> Self:
         names = set(self.experts)
+        for name in (*self.model.experts, *self.data.synthetic):
+            if not _NAME.fullmatch(name) or (name == ALL and self.model.kind != "mim"):
+                raise ValueError(
+                    f"an expert cannot be named {shown(name)}; give letters, digits, - and _, e.g. rotation"
+                )
         if self.model.kind != "mim" and self.data.synthetic and names - set(self.data.synthetic) and self.local:
             missing = sorted(names - set(self.data.synthetic))[0]
             raise ValueError(f"data.synthetic has no store for the expert {missing}; give one, e.g. {missing}.zarr")

@@ -172,9 +172,11 @@ def report(*, run: str, real: str | None, out: str | None, device: str) -> None:
 
 
 def _costs(config: RunConfig, *, as_json: bool) -> str:
-    from trainer.training.costs import as_table, costs_of_run
+    from trainer.training.costs import as_table, costs_of_run, frame_size
 
-    costs = costs_of_run(config)
+    height, width = frame_size(config)
+    _say(f"on frames of {height}x{width} px:")
+    costs = costs_of_run(config, height, width)
     return _json([vars(item) for item in costs]) if as_json else as_table(costs)
 
 

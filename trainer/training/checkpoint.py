@@ -2,7 +2,9 @@
 
 import errno
 import os
+import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,7 +78,8 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         aside.replace(path)
     except (OSError, RuntimeError) as error:  # torch turns a short write into a RuntimeError
         full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or isinstance(error, RuntimeError)
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink()
         kept = "the previous checkpoint is kept; " if path.exists() else ""
         advice = "free some space and run the same command again" if full else "give a path that you may write"
         raise InputError(f"{path} cannot be written: {_said(error)}; {kept}{advice}") from error
@@ -94,22 +97,47 @@ def load(path: Path, device: torch.device) -> Checkpoint:
         it is absent, damaged, or none.
     """
     try:
-        content = torch.load(path, map_location=device, weights_only=True)
-        version, phase, progress = content["version"], content["phase"], content["progress"]
+        content = _content(path, device)
+        version = content["version"]
+        if version == RUN_VERSION:
+            return Checkpoint(
+                config=RunConfig.model_validate_json(content["config"]),
+                phase=content["phase"],
+                progress=Progress(**content["progress"]),
+                network=content["network"],
+                optimiser=content["optimiser"],
+            )
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; give a checkpoint or the folder of a run of `trainer fit`") from None
     except Exception as error:  # pickle, zip and torch have many
         raise InputError(f"{path} is no checkpoint or damaged: {_said(error)}; give one of `trainer fit`") from error
-    if version != RUN_VERSION:
-        raise NewerSchemaError(f"{path} has version {version}, this installation reads {RUN_VERSION}; use that one")
-    config = RunConfig.model_validate_json(content["config"])
-    return Checkpoint(
-        config=config,
-        phase=phase,
-        progress=Progress(**progress),
-        network=content["network"],
-        optimiser=content["optimiser"],
-    )
+    raise NewerSchemaError(f"{path} has version {version}, this installation reads {RUN_VERSION}; use that one")
+
+
+def load_own(path: Path, config: RunConfig, phase: str, device: torch.device) -> Checkpoint:
+    """
+    Read a checkpoint of a phase of a run.
+
+    Raises
+    ------
+    InputError
+        as `load`, or another run or phase wrote it.
+    """
+    checkpoint = load(path, device)
+    if (checkpoint.config, checkpoint.phase) != (config, phase):
+        raise InputError(
+            f"{path} is of phase {checkpoint.phase} of another model or run; put back the one of {phase} or remove it"
+        )
+    return checkpoint
+
+
+def _content(path: Path, device: torch.device) -> Mapping[str, Any]:
+    with zipfile.ZipFile(path) as archive:  # torch reads over bytes that have changed, their checksums are in the file
+        damaged = archive.testzip()
+    if damaged:
+        raise ValueError(f"{damaged} fails its checksum")
+    content: Mapping[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    return content
 
 
 def _said(error: BaseException) -> str:

@@ -1,25 +1,29 @@
-"""What a phase will cost, before it is run: parameters, FLOPs and memory of a step, from shapes alone."""
+"""What a run will cost, before it is run: parameters, FLOPs and memory of a step of every phase, from shapes alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from math import prod
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
-from schemas.run import RunConfig
+from schemas.run import ALL, RunConfig
+from trainer.data.objects import objects_at
+from trainer.data.stores import open_store
 from trainer.training.draws import draw
-from trainer.training.networks import network_of, trainable
+from trainer.training.networks import check_frames, network_of, trainable
 from trainer.training.objectives import Trainee
-from trainer.training.phases import Phase
+from trainer.training.phases import DECODER, GATE, Phase, phases_of
 
 FLOAT_BYTES = 4
 OPTIMISER_COPIES = 3
 """Of each trained parameter beside itself: gradient and Adam's two moments."""
+USUAL_SIDE = {"small": 32, "paper": 128}
+"""Of a frame, px, where there is no store yet (models.md 7)."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,47 @@ def as_table(costs: Sequence[Costs]) -> str:
     return "\n".join("  ".join(cells).rstrip() for cells in lines)
 
 
+def frame_size(config: RunConfig) -> tuple[int, int]:
+    """
+    Return height and width of the run's frames, px: those of its first store that is there, or what its scale is for.
+
+    Raises
+    ------
+    InputError
+        a store is there and cannot be read.
+    """
+    stores = [*(synthetic.store for synthetic in config.data.synthetic.values()), config.data.real]
+    for path in stores:
+        if path is not None and objects_at(path).read("zarr.json") is not None:
+            store = open_store(path)
+            return store.height, store.width
+    return USUAL_SIDE[config.scale], USUAL_SIDE[config.scale]
+
+
+def costs_of_run(config: RunConfig, height: int, width: int) -> list[Costs]:
+    """
+    Return the costs of a step of every phase on one device.
+
+    Parameters
+    ----------
+    height, width : of a frame, px
+
+    Raises
+    ------
+    InputError
+        there is nothing to learn from, or frames of this size fit no network.
+    """
+    check_frames(config, height, width)
+    known: dict[tuple[object, ...], Costs] = {}
+    found = []
+    for phase in phases_of(config):
+        alike = _what_costs(config, phase)
+        if alike not in known:
+            known[alike] = costs_of(config, phase, height, width)
+        found.append(replace(known[alike], phase=phase.name, steps=phase.budget.steps))
+    return found
+
+
 def costs_of(config: RunConfig, phase: Phase, height: int, width: int) -> Costs:
     """
     Compute the costs of a step on one device, from shapes alone: nothing is computed and no data are needed.
@@ -65,41 +110,66 @@ def costs_of(config: RunConfig, phase: Phase, height: int, width: int) -> Costs:
     """
     frames = config.data.input_frames + config.data.horizon
     batch = phase.budget.batch
-    with FakeTensorMode(allow_non_fake_inputs=True), _counted_activations() as activations:
+    with FakeTensorMode(allow_non_fake_inputs=True):
         network = network_of(config, phase)
         trained = trainable(network, phase)
         trainee = Trainee(network, config, phase)
         draws = draw(config.seed, phase.name, 0, steps=1, batch=batch, frames=frames)
-        with FlopCounterMode(display=False) as counter:
-            with torch.autocast("cpu", torch.bfloat16, enabled=config.execution.precision == "bf16"):
-                loss, _terms = trainee(torch.zeros(batch, frames, 1, height, width), draws)
-            loss.backward()
+        with (
+            _Flops() as flops,  # type: ignore[no-untyped-call]
+            _kept_for_backward(network) as kept,
+            torch.autocast("cpu", torch.bfloat16, enabled=config.execution.precision == "bf16"),
+        ):
+            trainee(torch.zeros(batch, frames, 1, height, width), draws)
         parameters = sum(parameter.numel() for parameter in network.parameters())
         learnt = sum(parameter.numel() for parameter in trained.values())
     held = FLOAT_BYTES * (parameters + OPTIMISER_COPIES * learnt)
-    flops = counter.get_total_flops()
-    return Costs(phase.name, parameters, learnt, phase.budget.steps, flops, held + activations.bytes)
+    return Costs(phase.name, parameters, learnt, phase.budget.steps, flops.total, held + kept())
 
 
-@dataclass
-class _Activations:
-    """What autograd keeps for the backward pass; a storage kept twice counts once."""
+def _what_costs(config: RunConfig, phase: Phase) -> tuple[object, ...]:
+    """Return all in which the costs of two phases of a run can differ, their steps apart."""
+    kinds = {ALL: "mim"} | config.experts
+    experts = tuple((kinds[name], f"experts.{name}" in phase.trains) for name in phase.experts)
+    decodes = config.model.kind == "stmoe-conv" and DECODER in phase.trains
+    return phase.objective, phase.stage == "gates", experts, GATE in phase.trains, decodes, phase.budget.batch
 
-    bytes: int = 0
+
+class _Flops(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """
+    Count the operations of products of two tensors, convolutions among them, and of their gradients.
+
+    The gradient of a product with respect to either tensor costs what the product does. So the backward pass need not
+    be run: the forward pass alone takes a third of the time of both under PyTorch's own counter, to the same number.
+    """
+
+    total = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run an operation and count it."""
+        result = func(*args, **(kwargs or {}))
+        count = flop_registry.get(func.overloadpacket)
+        if count is not None:
+            factors = [argument for argument in args if isinstance(argument, Tensor) and argument.dim() > 1]
+            passes = 1 + sum(factor.requires_grad for factor in factors)
+            self.total += passes * count(*args, **(kwargs or {}), out_val=result)
+        return result
 
 
 @contextmanager
-def _counted_activations() -> Iterator[_Activations]:
-    counted, seen = _Activations(), set[int]()
-    keep: list[Any] = []  # a storage that is gone could lend its address to another
+def _kept_for_backward(network: nn.Module) -> Iterator[Callable[[], int]]:
+    """Tell the bytes of what autograd keeps for the backward pass, beside the parameters; shared memory counts once."""
+    parameters = [parameter.untyped_storage() for parameter in network.parameters()]
+    seen = {id(storage): storage for storage in parameters}  # holds them: what is gone could lend its id to another
+    kept: dict[int, torch.UntypedStorage] = {}
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if id(storage) not in seen:
-            seen.add(id(storage))
-            keep.append(storage)
-            counted.bytes += prod(tensor.shape) * tensor.element_size()
+            kept[id(storage)] = storage
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        yield counted
+        yield lambda: sum(storage.nbytes() for storage in kept.values())

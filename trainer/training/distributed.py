@@ -30,21 +30,6 @@ class Place:
         """Whether this process writes files and talks."""
         return self.rank == 0
 
-    def share(self, batch: int) -> int:
-        """
-        Return the sequences of this process in a batch over all of them.
-
-        Raises
-        ------
-        InputError
-            the processes cannot share it equally.
-        """
-        if batch % self.world:
-            raise InputError(
-                f"a batch of {batch} cannot be shared by {self.world} processes; give a multiple of {self.world}"
-            )
-        return batch // self.world
-
     def wrapped(self, module: nn.Module) -> nn.Module:
         """Return a module whose gradients are averaged over all processes."""
         if self.world == 1:

@@ -1,11 +1,10 @@
 """A run: its folder, and its phases one after the other; what is finished is skipped, what was cut off goes on."""
 
 import logging
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from schemas.errors import InputError
 from schemas.run import RunConfig
-from trainer.training.checkpoint import LAST, Progress, load
+from trainer.training.checkpoint import LAST, Progress, load_own
 from trainer.training.distributed import Place, placed
 from trainer.training.feeding import Feed
 from trainer.training.folder import CHECKPOINTS, CONFIG, best_of, read_config
@@ -72,7 +71,6 @@ def fit(
     with placed(device) as place, _stopping() as stopped:
         if place.first:
             _claim(run, config)
-            write_provenance(run)
         place.barrier()
         done: dict[str, Progress] = {}
         for phase in phases:
@@ -93,19 +91,20 @@ def _fit_phase(
 ) -> Progress:
     folder = run / CHECKPOINTS / phase.name
     if (folder / LAST).exists():
-        progress = load(folder / LAST, place.device).progress
+        progress = load_own(folder / LAST, config, phase.name, place.device).progress
         if progress.finished:
             _log.info("%s is finished: best at step %d", phase.name, progress.best_step)
             return progress
-    with _locked(folder, place), closing(Feed(config, phase, place)) as feed:
+    # Only the first process writes, so it alone takes the lock.
+    with _locked(folder) if place.first else nullcontext(), closing(Feed(config, phase, place)) as feed:
         check_frames(config, feed.height, feed.width)
         network = network_of(config, phase)
         for earlier in phase.after:
-            start_from(network, phase, earlier, _best_parameters(run, phase, earlier, place))
+            start_from(network, phase, earlier, _best_parameters(config, run, phase, earlier, place))
         loop = Loop(
             config, phase, network, feed, folder, place, lambda: bool(stopped()), show if place.first else _silent
         )
-        recorder = Recorder(run, phase.name) if place.first else None
+        recorder = Recorder(run, phase.name, loop.progress.step) if place.first else None
         try:
             return loop.run(recorder)
         finally:
@@ -117,31 +116,31 @@ def _silent(_report: Report) -> None:
     """Show nothing."""
 
 
-def _best_parameters(run: Path, phase: Phase, earlier: str, place: Place) -> Mapping[str, Tensor]:
+def _best_parameters(config: RunConfig, run: Path, phase: Phase, earlier: str, place: Place) -> Mapping[str, Tensor]:
     last = run / CHECKPOINTS / earlier / LAST
-    if not last.exists() or not load(last, place.device).progress.finished:
+    if not last.exists() or not load_own(last, config, earlier, place.device).progress.finished:
         raise InputError(
             f"{phase.name} starts from {earlier}, which is not finished in {run}; "
             "run the same command without --phase and --expert, or with those of that phase"
         )
-    return load(best_of(run, earlier), place.device).network
+    return load_own(best_of(run, earlier), config, earlier, place.device).network
 
 
 def _claim(run: Path, config: RunConfig) -> None:
-    """Write the configuration into a new run's folder, or compare it with the one that is there."""
-    if (run / CONFIG).exists():
-        theirs = read_config(run)
-        if theirs != config:
-            raise InputError(
-                f"{run} holds a run of another configuration ({_difference(theirs, config)}); give another --out, "
-                "or the configuration it began with"
-            )
-        return
+    """Write configuration and command into a run's folder; compare the configuration with the one that is there."""
     try:
-        run.mkdir(parents=True, exist_ok=True)
-        aside = run / f"{CONFIG}.{os.getpid()}"
-        aside.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
-        aside.replace(run / CONFIG)
+        with _locked(run, wait=True):  # experts may be started all at once
+            if not (run / CONFIG).exists():
+                aside = run / f"{CONFIG}.partial"
+                aside.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+                aside.replace(run / CONFIG)
+            theirs = read_config(run)
+            if theirs != config:
+                raise InputError(
+                    f"{run} holds a run of another configuration ({_difference(theirs, config)}); give another --out, "
+                    "or the configuration it began with"
+                )
+            write_provenance(run)
     except OSError as error:
         raise InputError(
             f"{run} cannot be written: {(error.strerror or str(error)).lower()}; give another --out"
@@ -163,17 +162,14 @@ def _flat(fields: object, prefix: str = "") -> dict[str, object]:
 
 
 @contextmanager
-def _locked(folder: Path, place: Place) -> Iterator[None]:
-    """Hold a phase's lock, which the system gives back when the process ends; only the first process takes it."""
-    if not place.first:
-        yield
-        return
+def _locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold a folder's lock, which the system gives back when the process ends."""
     import fcntl
 
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InputError(
                 f"{folder} is being trained by another process; wait for it or give another --out"

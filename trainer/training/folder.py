@@ -28,13 +28,15 @@ def read_config(run: Path) -> RunConfig:
     Raises
     ------
     InputError
-        the folder is none of a run.
+        the folder is none of a run, or its configuration is damaged or of another version.
     """
     try:
-        text = (run / CONFIG).read_text(encoding="utf-8")
+        fields = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))
     except OSError:
         raise InputError(f"{run} is no run; give the folder that `trainer fit` wrote") from None
-    return RunConfig.parse(yaml.safe_load(text), str(run / CONFIG))
+    except (ValueError, yaml.YAMLError):
+        raise InputError(f"{run / CONFIG} is damaged; put it back, or give another folder") from None
+    return RunConfig.parse(fields, str(run / CONFIG))
 
 
 def load_forecaster(path: Path, device: torch.device) -> tuple[STMoE, Checkpoint]:

@@ -13,8 +13,9 @@ from torch.optim import Adam
 
 from schemas.errors import InputError
 from schemas.run import Budget, RunConfig
+from trainer.data.batches import Batch
 from trainer.models.stmoe import STMoE
-from trainer.training.checkpoint import BEST, LAST, Checkpoint, Progress, load, save
+from trainer.training.checkpoint import BEST, LAST, Checkpoint, Progress, load_own, save
 from trainer.training.distributed import Place
 from trainer.training.draws import Draws, draw, transformed
 from trainer.training.feeding import Feed
@@ -99,7 +100,7 @@ class Loop:
             waited = time.perf_counter()
             batch = next(batches)
             waited = time.perf_counter() - waited
-            terms = self._step(batch.frames, batch)
+            terms = self._step(batch)
             progress.step += 1
             progress.epoch, progress.batch = batch.following
             started = self._count(started)
@@ -110,18 +111,20 @@ class Loop:
             if last or progress.step % budget.validate_every == 0:
                 self._validate(recorder)
             progress.finished = last or (budget.patience is not None and progress.stale >= budget.patience)
-            if progress.finished or progress.step % self.config.execution.save_every == 0:
+            if not progress.finished and progress.step % self.config.execution.save_every == 0:
                 self._save(LAST)
+        self._count(started)
         self._save(LAST)
+        self.place.barrier()  # what follows reads in every process what the first has saved
         return progress
 
-    def _step(self, frames: Tensor, batch: Any) -> dict[str, float]:
+    def _step(self, batch: Batch) -> dict[str, float]:
         """Forward, loss, finite?, backward, clip, finite?, step."""
         execution, device = self.config.execution, self.place.device
         self._set_learning_rates()
         self._set_modes()
-        draws = self._draws(frames.shape[1])
-        frames = as_fractions(frames.to(device, non_blocking=True))
+        draws = self._draws(batch.frames.shape[1])
+        frames = as_fractions(batch.frames.to(device, non_blocking=True))
         if not self.phase.data and self.config.data.augment:
             frames = transformed(frames, draws.symmetry)
         with _autocast(execution.precision, device):
@@ -162,12 +165,14 @@ class Loop:
             if any(f"{name}.".startswith(f"{prefix}.") for prefix in self.phase.trains):
                 module.train()
 
-    def _require_finite(self, value: Tensor, what: str, batch: Any) -> None:
-        if not self.place.any(not bool(torch.isfinite(value))):
+    def _require_finite(self, value: Tensor, what: str, batch: Batch) -> None:
+        finite = bool(torch.isfinite(value))
+        if not self.place.any(not finite):
             return
+        seen = "not finite in another process" if finite else f"{value.item():g}, sequences {batch.named},"
         raise NotFiniteError(
-            f"the {what} of {self.phase.name} is {value.item():g} at step {self.progress.step + 1}, sequences "
-            f"{batch.named}; nothing was changed, look at them or give a lower schedule learning_rate"
+            f"the {what} of {self.phase.name} is {seen} at step {self.progress.step + 1}; nothing was changed, look at "
+            "them or give a lower schedule learning_rate"
         )
 
     def _validate(self, recorder: Recorder | None) -> None:
@@ -176,6 +181,7 @@ class Loop:
         error = validation_error(self.network, self.feed.validation(), self.config, self.place)
         if recorder:
             recorder.record(progress.step, validation=error)
+        error = math.inf if math.isnan(error) else error  # any forecast that is one is better
         if progress.best is None or error < progress.best:
             progress.best, progress.best_step, progress.stale = error, progress.step, 0
             self._save(BEST)
@@ -198,7 +204,7 @@ class Loop:
         path = self.folder / LAST
         if not path.exists():
             return
-        saved = load(path, self.place.device)
+        saved = load_own(path, self.config, self.phase.name, self.place.device)
         self.network.load_state_dict(saved.network)
         self.optimiser.load_state_dict(dict(saved.optimiser))
         self.progress = saved.progress
@@ -212,7 +218,7 @@ class Loop:
 
 
 @torch.no_grad()
-def validation_error(network: STMoE, batches: Iterator[Any], config: RunConfig, place: Place) -> float:
+def validation_error(network: STMoE, batches: Iterator[Batch], config: RunConfig, place: Place) -> float:
     """
     Return the squared error of forecasts: summed over a frame, mean over lead times and sequences, intensity in [0, 1].
 

@@ -22,12 +22,16 @@ class Recorder:
     ----------
     run : folder of the run
     phase : name of the phase
+    step : where the phase goes on; what TensorBoard has of later steps is not shown
     """
 
-    def __init__(self, run: Path, phase: str) -> None:
+    def __init__(self, run: Path, phase: str, step: int) -> None:
         self._phase = phase
+        whole = _ends_a_line(run / LOG)
         self._log = (run / LOG).open("a", encoding="utf-8", buffering=1)
-        self._board = SummaryWriter(str(run / BOARD / phase))
+        if not whole:
+            self._log.write("\n")
+        self._board = SummaryWriter(str(run / BOARD / phase), purge_step=step + 1)
 
     def record(self, step: int, **values: float) -> None:
         """Write numbers of a step, by name; what is not finite is null in the log."""
@@ -44,18 +48,31 @@ class Recorder:
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:
-    """Return the records of a run in the order written; a line that a kill cut is left out."""
-    records = []
+    """
+    Return the records of a run in the order written.
+
+    A line that was cut is left out; of a step that was done again after a kill, the last record is returned.
+    """
+    records: dict[tuple[str, int, bool], dict[str, Any]] = {}
     try:
         lines = (run / LOG).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return []
     for line in lines:
         try:
-            records.append(json.loads(line))
+            record = json.loads(line)
         except ValueError:
             continue
-    return records
+        records[record["phase"], record["step"], "validation" in record] = record
+    return list(records.values())
+
+
+def _ends_a_line(log: Path) -> bool:
+    """Return whether a log is new or whole; what a full disk cut has no end, and would swallow the next line."""
+    try:
+        return log.read_bytes()[-1:] in (b"", b"\n")
+    except FileNotFoundError:
+        return True
 
 
 def _now() -> str:
