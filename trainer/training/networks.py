@@ -34,9 +34,11 @@ def network_of(config: RunConfig, phase: Phase) -> STMoE:
         experts = {name: _seeded(config, f"experts.{name}", _expert, kinds[name]) for name in phase.experts}
         gate = _seeded(config, "gate", _gate, phase)
         decoder = _seeded(config, "decoder", _decoder)
+        return STMoE(experts, gate, decoder, input_frames=config.data.input_frames, rollout=config.model.rollout)
     except ValueError as error:
         raise InputError(f"model: {error}") from error
-    return STMoE(experts, gate, decoder, input_frames=config.data.input_frames, rollout=config.model.rollout)
+    except KeyError as error:  # PyTorch has names of its own, such as `type`, and takes no dots
+        raise InputError(f"an expert cannot have this name: {error.args[0]}; give another") from error
 
 
 def check_frames(config: RunConfig, height: int, width: int) -> None:
