@@ -5,13 +5,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-DEMO_EXTRAS := datagen
+DEMO_EXTRAS := datagen,digits,trainer
 TEST_EXTRAS := datagen,dask,cloud,digits,trainer,real,dev
 ALL_EXTRAS := datagen,service,dask,cloud,digits,trainer,real,mlflow,dev
 BENCHMARK_PEERS := opencv-python-headless opensimplex perlin-numpy
 CODE := schemas datagen trainer tests benchmarks docs
 
 PROPERTIES := translation rotation intensity mixed
+EXPERTS := translation rotation intensity
+DEMO_FIT := ../../$(BIN)/trainer fit --config demo --out ../run
 
 # Two cores run the tests about twice as fast as one; more than four only compete for the disk.
 PYTEST_OPTIONS ?= -n logical --maxprocesses 4
@@ -24,7 +26,7 @@ INSTALL := $(BIN)/python -m pip install -qq --constraint constraints.txt
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
-demo: $(VENV)/demo.stamp ## render, verify and picture one small store per property in ./demo
+demo: $(VENV)/demo.stamp ## from nothing to a report in ./demo: render, verify, picture, train, evaluate
 	for property in $(PROPERTIES); do \
 		store=demo/$$property.zarr; \
 		$(BIN)/datagen render --property $$property --n 256 --size 64 --truth all --out $$store \
@@ -33,6 +35,16 @@ demo: $(VENV)/demo.stamp ## render, verify and picture one small store per prope
 		&& $(BIN)/datagen preview $$store --out demo/$$property.gif \
 		|| exit 1; \
 	done
+	for property in $(EXPERTS); do \
+		$(BIN)/datagen render --property $$property --n 4000 --size 32 --noise-ratio 0 --out demo/stores/$$property.zarr || exit 1; \
+	done
+	$(BIN)/datagen render --preset dynamic-mnist --size 32 --out demo/stores/dynamic-mnist.zarr
+	cd demo/stores && $(DEMO_FIT) --phase decoder
+	cd demo/stores && for expert in $(EXPERTS); do OMP_NUM_THREADS=1 $(DEMO_FIT) --phase experts --expert $$expert & done; wait
+	cd demo/stores && $(DEMO_FIT)
+	cd demo/stores && ../../$(BIN)/trainer evaluate ../run
+	cd demo/stores && ../../$(BIN)/trainer report ../run > /dev/null
+	@echo demo/run/report.html
 
 test: $(VENV)/test.stamp ## run all tests
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
