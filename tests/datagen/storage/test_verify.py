@@ -60,7 +60,7 @@ def path(whole: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(whole, tmp_path / "a.zarr"))
 
 
-def damage_to(path: Path, samples: int = SAMPLES) -> list[str]:
+def damage_to(path: Path, samples: int = 2) -> list[str]:
     """Return the objects that a verification names; whether it changes anything is looked at too."""
     before = files_of(path)
     report = verify_store(path, samples=samples)
@@ -70,7 +70,7 @@ def damage_to(path: Path, samples: int = SAMPLES) -> list[str]:
     return [found.key for found in report.damage]
 
 
-def assert_repair_restores(path: Path, whole: Path, samples: int = SAMPLES) -> None:
+def assert_repair_restores(path: Path, whole: Path, samples: int = 2) -> None:
     report = verify_store(path, repair=True, samples=samples)
     assert report.ok
     assert report.repaired
@@ -112,12 +112,12 @@ def test_one_flipped_bit_anywhere_is_named_and_repaired(
     data = bytearray((mended / key).read_bytes())
     data[int(where * len(data))] ^= 1 << bit
     (mended / key).write_bytes(data)
-    assert damage_to(mended, samples=1) == [key]
-    assert_repair_restores(mended, whole, samples=1)
+    assert damage_to(mended) == [key]
+    assert_repair_restores(mended, whole)
 
 
-@pytest.mark.parametrize("from_the_end", [1, 4, 5, 20, 21, 30])
-@pytest.mark.parametrize("name", ["frames/c/2/0/0/0", "flow/c/0/0/0/0/0", "velocity/c/1/0/0"])
+@pytest.mark.parametrize("from_the_end", [1, 4, 5, 21])
+@pytest.mark.parametrize("name", ["frames/c/2/0/0/0", "velocity/c/1/0/0"])
 def test_a_flipped_bit_in_index_or_checksum_is_named(name: str, from_the_end: int, path: Path) -> None:
     data = bytearray((path / name).read_bytes())
     data[-from_the_end] ^= 128
@@ -132,11 +132,11 @@ def test_an_object_that_was_cut_anywhere_is_named_and_repaired(
 ) -> None:
     data = (mended / key).read_bytes()
     (mended / key).write_bytes(data[: int(where * len(data))])
-    assert damage_to(mended, samples=1) == [key]
-    assert_repair_restores(mended, whole, samples=1)
+    assert damage_to(mended) == [key]
+    assert_repair_restores(mended, whole)
 
 
-@pytest.mark.parametrize("key", ["frames/c/1/0/0/0", "mask/c/2/0/0/0", "noise_ratio/c/0", "position/c/1/0/0"])
+@pytest.mark.parametrize("key", ["frames/c/1/0/0/0", "noise_ratio/c/0"])
 @pytest.mark.parametrize("change", [b"", b"\0", b"more"], ids=["missing", "one more byte", "more bytes"])
 def test_an_object_that_is_missing_or_too_long_is_named_and_repaired(
     key: str, change: bytes, path: Path, whole: Path
@@ -164,17 +164,17 @@ def test_a_lost_array_and_a_lost_unit_are_repaired(path: Path, whole: Path) -> N
 
 def change(path: Path, name: str, sequences: Any, value: Any) -> None:
     """Change values as any user of zarr can, checksums and all."""
-    zarr.open_group(path, mode="r+")[name][sequences] = value  # type: ignore[index]
+    zarr.open_group(path, mode="r+")[name][sequences] = value
 
 
-@pytest.mark.parametrize("name", ["velocity", "kind", "noise_ratio", "split", "sprite", "noise_ratio_measured"])
+@pytest.mark.parametrize("name", ["velocity", "split", "noise_ratio_measured"])
 def test_a_changed_column_is_found_by_sequences_rendered_again(name: str, path: Path, whole: Path) -> None:
     change(path, name, slice(0, 16), 3)
     assert set(damage_to(path)) == {key for key in objects_of(path) if key.startswith(f"{name}/c/0")}
     assert_repair_restores(path, whole)
 
 
-@pytest.mark.parametrize("name", ["frames", "clean", "flow", "mask", "property_mask"])
+@pytest.mark.parametrize("name", ["frames", "flow", "property_mask"])
 def test_one_changed_pixel_of_the_last_sequence_is_found(name: str, path: Path, whole: Path) -> None:
     array = zarr.open_group(path, mode="r+")[name]
     assert isinstance(array, zarr.Array)
@@ -193,15 +193,15 @@ def test_units_that_were_exchanged_are_found(path: Path, whole: Path) -> None:
     first = one.read_bytes()
     one.write_bytes(other.read_bytes())
     other.write_bytes(first)
-    assert set(damage_to(path)) == {"frames/c/0/0/0/0", "frames/c/1/0/0/0"}
-    assert_repair_restores(path, whole)
+    assert set(damage_to(path, SAMPLES)) == {"frames/c/0/0/0/0", "frames/c/1/0/0/0"}
+    assert_repair_restores(path, whole, SAMPLES)
 
 
 # Documents
 
 
-@pytest.mark.parametrize("document", [None, b"", b"{", b"{}", b"[]", b"\xff"])
-@pytest.mark.parametrize("name", ["frames", "angle", "sprites"])
+@pytest.mark.parametrize("document", [None, b"\xff", b"[]"])
+@pytest.mark.parametrize("name", ["frames", "sprites"])
 def test_a_damaged_document_of_an_array_is_named_and_repaired(
     name: str, document: bytes | None, path: Path, whole: Path
 ) -> None:
