@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from datagen.rendering.sequence import Renderer
 from datagen.storage.units import unit_count
+from datagen.warmup import warm_up
 from schemas.errors import MissingExtraError
 from schemas.render import RenderSpec
 from schemas.store import chunk_sequences
@@ -59,6 +60,7 @@ def lazy_sequences(spec: RenderSpec, n: int, sprites: NDArray[np.uint8] | None =
 
 
 def _frames(renderer: Renderer, start: int, count: int) -> NDArray[Any]:
+    warm_up()  # several threads or workers may be the first at once
     layout = renderer.layouts["frames"]
     frames = np.empty((count, *layout.shape), layout.dtype)
     renderer.render_into(start, {"frames": frames})

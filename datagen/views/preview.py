@@ -30,6 +30,8 @@ DEFAULT_DURATION = 100
 MIN_DURATION = 20
 """What is shorter, browsers show at 100 ms."""
 MAX_DURATION = 60_000
+MAX_GIF_TIME = 655_350
+"""Milliseconds of a whole GIF: equal frames become one, whose time has 16 bits in units of 10 ms."""
 MAX_PICTURE_PIXELS = 2**27
 """Of all frames of an animation together."""
 
@@ -158,6 +160,11 @@ def _checked_grid(
         raise InputError(f"scale is {scale}; give a whole number of 1 or more")
     if not MIN_DURATION <= duration <= MAX_DURATION:
         raise InputError(f"duration is {duration} ms; give {MIN_DURATION} to {MAX_DURATION}")
+    if kind == "gif" and shape[1] * duration > MAX_GIF_TIME:
+        raise InputError(
+            f"the animation would last {shape[1] * duration} ms, {MAX_GIF_TIME} are the limit of gif; "
+            "give a shorter duration or another format"
+        )
     pixels = math.prod(shape) * scale**2
     if pixels > MAX_PICTURE_PIXELS:
         raise InputError(
