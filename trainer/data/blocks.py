@@ -1,6 +1,5 @@
 """Blocks: some whole chunks of a store, read at once, checked, and held until their sequences have been handed out."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -55,11 +54,12 @@ class Chunks:
     length: int
     """Sequences of a chunk."""
     frames: int | None
-    """Frames to take of a sequence; None for an array without time."""
+    """Frames to take of a sequence; None for all there are, and for an array without time."""
     pieces: list[Any]
     """
-    (sequence, ...) of each chunk; None where it is damaged or has no selected sequence. Arrays, and tensors on their
-    way between processes.
+    (sequence, ...) of each chunk, or of all together; None where a chunk is damaged or has no selected sequence.
+
+    Arrays, and tensors on their way between processes.
     """
 
     def row(self, sequence: int) -> Array:
@@ -129,26 +129,23 @@ def load(request: Request) -> Block:
                 damage.append(f"{piece}; {lost.sum()} of its sequences are left out")
             else:
                 raise piece
-        taken = request.frames if has_time(array) else None
+        taken = request.frames if has_time(array) and request.frames < array.shape[1] else None
         chunks[name] = Chunks(first * array.chunk_sequences, array.chunk_sequences, taken, pieces)
     _refuse_not_finite(request, chunks[FRAMES], request.rows[sound])
     return Block(request.rows, sound, tuple(damage), chunks)
 
 
 def load_elsewhere(request: Request) -> Block:
-    """Read and check a block in a process of its own; its arrays travel as tensors in memory that both share."""
-    return _converted(load(request), _shared)
+    """Read and check a block in a process of its own; each array travels as one tensor in memory that both share."""
+    block = load(request)
+    shared = {name: _shared(chunks, request.store[name]) for name, chunks in block.chunks.items()}
+    return replace(block, chunks=shared)
 
 
 def arrived(block: Block) -> Block:
     """Return a block that another process has read, with arrays again."""
-    return _converted(block, lambda piece, _frames: None if piece is None else piece.numpy())
-
-
-def _converted(block: Block, convert: Callable[[Any, int | None], Any]) -> Block:
     chunks = {
-        name: replace(each, pieces=[convert(piece, each.frames) for piece in each.pieces])
-        for name, each in block.chunks.items()
+        name: replace(each, pieces=[tensor.numpy() for tensor in each.pieces]) for name, each in block.chunks.items()
     }
     return replace(block, chunks=chunks)
 
@@ -163,14 +160,15 @@ def tensor_dtype(dtype: np.dtype[Any]) -> torch.dtype:
     return torch.from_numpy(np.empty(0, dtype)).dtype
 
 
-def _shared(piece: Array | None, frames: int | None) -> torch.Tensor | None:
-    if piece is None:
-        return None
-    taken = piece[:, :frames] if frames else piece
-    shared = torch.empty(taken.shape, dtype=tensor_dtype(piece.dtype))
-    shared.share_memory_()  # type: ignore[no-untyped-call] # torch has no type for it
-    np.copyto(shared.numpy(), taken)
-    return shared
+def _shared(chunks: Chunks, array: StoredArray) -> Chunks:
+    """Put chunks together in shared memory, less the frames that nobody takes."""
+    shape = array.shape[1:] if chunks.frames is None else (chunks.frames, *array.shape[2:])
+    tensor = torch.empty((len(chunks.pieces), chunks.length, *shape), dtype=tensor_dtype(array.dtype))
+    tensor.share_memory_()  # type: ignore[no-untyped-call] # torch has no type for it
+    for whole, piece in zip(tensor.numpy(), chunks.pieces, strict=True):
+        if piece is not None:
+            np.copyto(whole, piece if chunks.frames is None else piece[:, : chunks.frames])
+    return Chunks(chunks.first, len(chunks.pieces) * chunks.length, None, [tensor.flatten(0, 1)])
 
 
 def _refuse_not_finite(request: Request, frames: Chunks, rows: Indices) -> None:

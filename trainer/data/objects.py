@@ -24,6 +24,8 @@ class Objects(Protocol):
 
     path: str
     """As the user knows it."""
+    mapped: bool
+    """Whether what is read stays what it is: a view of a file, not what came over a line this time."""
 
     def read(self, key: str, start: int = 0, stop: int | None = None) -> Bytes | None:
         """
@@ -67,6 +69,8 @@ class LocalObjects:
     into a buffer first. A disk that fails under a mapping ends the process (SIGBUS), as with any memory map.
     """
 
+    mapped = True
+
     def __init__(self, path: str) -> None:
         self.path = path
         self._folder = Path(path)
@@ -93,6 +97,8 @@ class LocalObjects:
 
 class RemoteObjects:
     """Objects below a URL, through fsspec."""
+
+    mapped = False
 
     def __init__(self, url: str) -> None:
         self.path = url.rstrip("/")

@@ -1,40 +1,12 @@
-"""The next batches while the present one is learnt from: made in a thread, copied to the GPU on a stream of its own."""
+"""The next batch on its way to the GPU, on a CUDA stream of its own, while the present one is learnt from."""
 
 from collections import deque
 from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import TypeVar
 
 import torch
 
 from trainer.data.batches import Batch
-
-Item = TypeVar("Item")
-
-
-def ahead_of(items: Generator[Item], depth: int, device: torch.device) -> Generator[Item]:
-    """
-    Yield what a generator yields, while a thread already makes the next ones.
-
-    Whatever the generator raises is raised here. When this generator is closed or cut off, the thread ends and the
-    other generator is closed.
-
-    Parameters
-    ----------
-    depth : items that may wait, >= 1
-    device : that the thread's CUDA calls are for
-    """
-    prepare = (lambda: torch.cuda.set_device(device)) if device.type == "cuda" else None
-    thread = ThreadPoolExecutor(1, "batches", prepare)
-    try:
-        waiting = deque(thread.submit(next, items, None) for _ in range(depth))
-        while (item := waiting.popleft().result()) is not None:
-            waiting.append(thread.submit(next, items, None))
-            yield item
-    finally:
-        thread.shutdown(cancel_futures=True)
-        items.close()
 
 
 def on_device(batches: Generator[Batch], device: torch.device) -> Generator[Batch]:

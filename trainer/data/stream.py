@@ -7,14 +7,12 @@ import torch
 
 from schemas.errors import InputError
 from trainer.data.batches import Batch
-from trainer.data.prefetch import ahead_of, on_device
+from trainer.data.prefetch import on_device
 from trainer.data.reader import Reader, Source
 
 OnDamage = Literal["stop", "skip"]
 
 CPU: Final = torch.device("cpu")
-DEPTH: Final = 2
-"""Batches that wait to be learnt from."""
 
 
 def stream(
@@ -34,9 +32,10 @@ def stream(
     """
     Yield shuffled batches of the union of some stores, epoch after epoch without end.
 
-    Every sequence appears once an epoch, but for the last ones, which do not fill a batch: others in every epoch. The
-    batches are a function of the sources, batch, seed and position alone; the batches of all ranks, put together, are
-    those of one process. Close the iterator to end what reads ahead.
+    Blocks are read ahead in the background; all that is left to do for a batch is to copy its sequences. Every sequence
+    appears once an epoch, but for the last ones, which do not fill a batch: others in every epoch. The batches are a
+    function of the sources, batch, seed and position alone; the batches of all ranks, put together, are those of one
+    process. Close the iterator to end what reads ahead.
 
     Parameters
     ----------
@@ -68,7 +67,7 @@ def stream(
             f"{paths}: {reader.order.total} sequences do not fill a batch of {batch}; give a smaller batch"
         )
     batches = reader.batches(_endless(start, whole), batch, rank, world, workers, pin=device.type == "cuda")
-    return on_device(ahead_of(batches, DEPTH, device), device)
+    return on_device(batches, device)
 
 
 def ordered(
@@ -101,7 +100,7 @@ def ordered(
     reader = Reader(sources, frames, arrays, None, skip=on_damage == "skip")
     numbers = ((0, number) for number in range(-(-reader.order.total // batch)))
     batches = reader.batches(numbers, batch, rank, world, workers, pin=device.type == "cuda")
-    return on_device(ahead_of(batches, DEPTH, device), device)
+    return on_device(batches, device)
 
 
 def _endless(start: tuple[int, int], batches: int) -> Iterator[tuple[int, int]]:

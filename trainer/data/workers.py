@@ -15,8 +15,8 @@ from torch import multiprocessing
 from schemas.errors import InputError
 from trainer.data.blocks import Block, Request, arrived, load, load_elsewhere
 
-READERS: Final = 2
-"""Threads that read where there are no worker processes."""
+READERS: Final = 4
+"""Threads that read where there are no worker processes: for the latency of a network; for files one would do."""
 
 
 class Workers:

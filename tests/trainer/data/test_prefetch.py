@@ -1,72 +1,45 @@
-"""What is made ahead: the same things in the same order, and nothing left behind."""
+"""Batches on a device: the same as on the CPU, and what makes them is closed with them."""
 
-import threading
-from collections import deque
-from collections.abc import Generator, Iterator
-from itertools import islice
+from collections.abc import Generator
 
 import pytest
 import torch
 
-from tests.waiting import wait_for
-from trainer.data.prefetch import ahead_of
-
-CPU = torch.device("cpu")
+from trainer.data.batches import Batch
+from trainer.data.prefetch import on_device
 
 
 class Counter:
-    """Numbers, and whether who made them was ended."""
+    """Batches that hold their number, and whether who made them was ended."""
 
-    def __init__(self, stop: int) -> None:
-        self.made = 0
+    def __init__(self, count: int, *, pin: bool = False) -> None:
         self.ended = False
-        self.items = self._items(stop)
+        self.batches = self._made(count, pin)
 
-    def _items(self, stop: int) -> Generator[int]:
+    def _made(self, count: int, pin: bool) -> Generator[Batch]:
         try:
-            for number in range(1, stop):
-                self.made = number
-                yield number
-            raise ValueError("no number left")
+            for number in range(count):
+                frames = torch.full((4, 3, 64, 64), number, dtype=torch.uint8, pin_memory=pin)
+                index = torch.arange(4)
+                yield Batch(arrays={"frames": frames}, index=index, source=index, paths=(), epoch=0, number=number)
         finally:
             self.ended = True
 
 
-def threads() -> set[str]:
-    return {thread.name for thread in threading.enumerate() if thread.name.startswith("batches")}
-
-
-def test_items_come_in_order_then_the_error() -> None:
-    counter, seen = Counter(50), deque[int]()
-    with pytest.raises(ValueError, match="no number left"):
-        seen.extend(ahead_of(counter.items, 3, CPU))
-    assert list(seen) == list(range(1, 50))
+def test_closing_ends_what_makes_the_batches() -> None:
+    counter = Counter(5)
+    batches = on_device(counter.batches, torch.device("cpu"))
+    assert next(batches).number == 0
+    batches.close()
     assert counter.ended
 
 
-def test_a_few_items_are_made_ahead_and_no_more() -> None:
-    counter = Counter(50)
-    items = ahead_of(counter.items, 3, CPU)
-    assert next(items) == 1
-    wait_for(lambda: counter.made == 4)
-    assert list(islice(items, 5)) == [2, 3, 4, 5, 6]
-    items.close()
-    assert counter.made <= 9
-    assert counter.ended
-
-
-def test_an_end_is_an_end() -> None:
-    def three() -> Iterator[int]:
-        yield from (1, 2, 3)
-
-    assert list(ahead_of(three(), 2, CPU)) == [1, 2, 3]  # type: ignore[arg-type]
-
-
-def test_dropping_the_iterator_ends_its_thread() -> None:
-    counter = Counter(10**6)
-    items = ahead_of(counter.items, 2, CPU)
-    next(items)
-    assert threads()
-    del items
-    wait_for(lambda: not threads())
-    assert counter.ended
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_batches_are_those_of_the_cpu() -> None:
+    device = torch.device("cuda", 0)
+    for count in (0, 1, 2, 7):
+        counter = Counter(count, pin=True)
+        batches = on_device(counter.batches, device)
+        seen = [(batch.number, batch.frames.device, batch.frames.unique().tolist()) for batch in batches]
+        assert seen == [(number, device, [number]) for number in range(count)]
+        assert counter.ended
