@@ -64,7 +64,8 @@ def _walk(loc: tuple[int | str, ...], schema: dict[str, Any]) -> tuple[str, dict
             node = items[step] if step < len(items) else node.get("items", {})
         else:
             path += f".{shown(step)}" if path else shown(step)
-            node = node.get("properties", {}).get(step, node)
+            of_any_name = node.get("additionalProperties") or node
+            node = node.get("properties", {}).get(step, of_any_name)
     return path, _resolved(node, definitions)
 
 
@@ -75,7 +76,7 @@ def _resolved(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, An
             target = definitions[node["$ref"].rpartition("/")[2]]
         else:
             branches = [branch for branch in node.get("anyOf", []) if branch.get("type") != "null"]
-            branches = [branch for branch in branches if "discriminator" in branch] or branches
+            branches = [branch for branch in branches if branch.keys() & {"discriminator", "$ref"}] or branches
             if len(branches) != 1:
                 return node
             target = branches[0]

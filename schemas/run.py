@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from schemas.messages import shown
 from schemas.model import Model
@@ -39,10 +39,13 @@ class SyntheticData(Model):
     )
 
 
+_SyntheticData = Annotated[SyntheticData, BeforeValidator(_store_alone, json_schema_input_type=str | SyntheticData)]
+
+
 class Data(Model):
     """What is learnt from."""
 
-    synthetic: dict[str, Annotated[SyntheticData, BeforeValidator(_store_alone)]] = Field(
+    synthetic: dict[str, _SyntheticData] = Field(
         {}, description="store by property; each names an expert", examples=[{"rotation": "rotation.zarr"}]
     )
     real: str | None = Field(None, min_length=1, description="path or URL of the store of real sequences")
@@ -128,8 +131,14 @@ class Loss(Model):
     magnitude: float = Field(0, ge=0, description="weight of w itself")
 
 
+def _none_required(schema: dict[str, Any]) -> None:
+    del schema["required"]
+
+
 class Budget(Model):
-    """How long and how fast a phase learns."""
+    """How long and how fast a phase learns; what a file leaves out has the value of its scale."""
+
+    model_config = ConfigDict(json_schema_extra=_none_required)
 
     steps: int = Field(ge=1, description="optimiser steps")
     batch: int = Field(8, ge=1, description="sequences of a step, over all devices")
@@ -208,7 +217,7 @@ class RunConfig(Model):
     """One run: data, network, loss, phases and execution."""
 
     scale: Scale = Field("small", description="sizes and budgets of what is left out: two CPU cores, or one GPU")
-    seed: int = Field(0, ge=0, lt=2**63, description="of initial weights, order and augmentation")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="of initial weights, order and augmentation")
     data: Data = Data()
     model: Network = Network()
     loss: Loss = Loss()
