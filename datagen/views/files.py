@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from schemas.errors import InputError
@@ -38,4 +38,5 @@ def written_aside(path: Path, *, overwrite: bool) -> Iterator[Path]:
         reason = (error.strerror or str(error)).lower()
         raise InputError(f"{path} cannot be written: {reason}; mend that or give another path") from error
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):  # what refused to be written may refuse this too
+            aside.unlink(missing_ok=True)
