@@ -65,7 +65,7 @@ class LocalObjects:
     """
     Files below a folder.
 
-    They are mapped: a checksum over a mapping and one copy of each sequence out of it are 1.8 times as fast as reading
+    They are mapped: a checksum over a mapping and one copy of each sequence out of it are 1.6 times as fast as reading
     into a buffer first. A disk that fails under a mapping ends the process (SIGBUS), as with any memory map.
     """
 
