@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from datagen.storage.engine import Progress, render_store
 from datagen.storage.local_objects import LocalObjects
+from datagen.storage.shards import object_layouts
 from datagen.storage.store import open_store
 from datagen.storage.target import locked
 from datagen.storage.verify import SAMPLES, verify_store
@@ -23,7 +24,6 @@ from tests.stores import (
     SPRITES,
     change_attributes,
     chunks_of,
-    expected_objects,
     files_of,
     full_spec,
     leftovers_of,
@@ -79,14 +79,10 @@ def assert_repair_restores(path: Path, whole: Path, samples: int = 2) -> None:
     assert open_store(path).complete
 
 
-units_objects = sorted(key for key in expected_objects(full_spec(), 1) if not key.startswith("sprites/"))
-
-
 @st.composite
 def objects(draw: st.DrawFn) -> str:
     """Draw the object of any array in any unit."""
-    first = draw(st.sampled_from(units_objects))
-    return first.replace("/c/0", f"/c/{draw(st.integers(0, 2))}")
+    return draw(st.sampled_from(object_layouts(full_spec()))).key(draw(st.integers(0, 2)))
 
 
 def test_a_whole_store_is_ok_and_says_what_was_looked_at(whole: Path) -> None:
