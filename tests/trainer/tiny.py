@@ -46,7 +46,7 @@ def tiny_fields(stores: Mapping[str, str], kind: str = "stmoe-id", **changes: An
             "features": 2,
             "mim": {"hidden": 4},
             "addl": {"width": 4, "stages": 2},
-            "gating": {"channels": 4, "dilations": [1], "head": 2},
+            "gating": {"channels": 4, "dilations": [1], "reduction": 1, "head": 2},
         },
         "schedule": dict.fromkeys(("decoder", "mim", "addl", "gates", "joint"), budget),
         "execution": {"precision": "fp32", "log_every": 1, "save_every": 2},
