@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 POINTS = 200
 """Of a curve at most; of more, neighbours are averaged."""
+SEVERAL_SIZES = 10
+"""Ratio of the largest to the least value from which on an axis is logarithmic."""
 
 
 class Line(NamedTuple):
@@ -24,11 +26,18 @@ class Chart(NamedTuple):
     title: str
     x_label: str
     lines: Sequence[Line]
-    logarithmic: bool = False
-    from_zero: bool = False
+    lowest: float | None = None
+    """Where the axis begins; None for a little below what is drawn."""
+    highest: float | None = None
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether values of several sizes would be one line at the bottom."""
+        values = [value for line in self.lines for value in line.y if value is not None]
+        return self.lowest is None and min(values, default=0) > 0 and max(values) / min(values) > SEVERAL_SIZES
 
 
-def score_chart(title: str, scores: Mapping[str, Mapping[str, Any]], *, from_zero: bool) -> Chart:
+def score_chart(title: str, scores: Mapping[str, Mapping[str, Any]], lowest: float | None = None) -> Chart:
     """
     Return one metric by lead time, a line with its interval for every model.
 
@@ -36,13 +45,13 @@ def score_chart(title: str, scores: Mapping[str, Mapping[str, Any]], *, from_zer
     ----------
     title : of the chart
     scores : of that metric by the model's name: per_lead_time and per_lead_time_interval, as `Scores.summary` has them
-    from_zero : whether the axis begins at 0
+    lowest : where the axis begins; None for a little below what is drawn
     """
     lines = [
         Line(name, _numbered(entry["per_lead_time"]), entry["per_lead_time"], entry["per_lead_time_interval"])
         for name, entry in scores.items()
     ]
-    return Chart(title, "lead time, frames", lines, from_zero=from_zero)
+    return Chart(title, "lead time, frames", lines, lowest=lowest)
 
 
 def attribution_chart(attribution: Mapping[str, Mapping[str, Any]], experts: int) -> Chart:
@@ -59,33 +68,35 @@ def attribution_chart(attribution: Mapping[str, Mapping[str, Any]], experts: int
     ]
     longest = max((len(line.x) for line in lines), default=0)
     chance = Line("chance", range(1, longest + 1), [1 / experts] * longest)
-    return Chart("pixels given to the right expert", "lead time, frames", [*lines, chance], from_zero=True)
+    return Chart("pixels given to the right expert", "lead time, frames", [*lines, chance], lowest=0, highest=1)
 
 
-def loss_charts(log: Iterable[Mapping[str, Any]], phases: Sequence[str], pixels: int) -> list[Chart]:
+def loss_charts(log: Iterable[Mapping[str, Any]], phases: Sequence[str]) -> list[Chart]:
     """
-    Return a chart for every phase that has logged something: errors in training and validation, by step.
+    Return two charts for every phase, training loss and validation error by step; none of what was not logged.
 
     Parameters
     ----------
     log : records in the order written, as `read_log` returns them; of a step that was made twice the last one counts
     phases : names, in the order of the charts
-    pixels : of a frame: validation errors are sums over one, and are shown as means
     """
     records = list(log)
-    return [chart for phase in phases if (chart := _loss_chart(phase, records, pixels)).lines]
+    named = {"loss": "loss", "validation": "validation"}
+    return [
+        Chart(f"{phase}, {title}", "step", [_thinned(title, points)])
+        for phase in phases
+        for value, title in named.items()
+        if (points := _points(records, phase, value))
+    ]
 
 
-def _loss_chart(phase: str, records: Sequence[Mapping[str, Any]], pixels: int) -> Chart:
-    training = {record["step"]: record["reconstruction"] for record in _of(records, phase, "reconstruction")}
-    validation = {record["step"]: record["validation"] / pixels for record in _of(records, phase, "validation")}
-    named = {"training": training, "validation, squared error": validation}
-    lines = [_thinned(name, sorted(values.items())) for name, values in named.items() if values]
-    return Chart(phase, "step", lines, logarithmic=True)
-
-
-def _of(records: Sequence[Mapping[str, Any]], phase: str, value: str) -> Iterable[Mapping[str, Any]]:
-    return (record for record in records if record.get("phase") == phase and record.get(value) is not None)
+def _points(records: Iterable[Mapping[str, Any]], phase: str, value: str) -> list[tuple[int, float]]:
+    found = {
+        record["step"]: record[value]
+        for record in records
+        if record.get("phase") == phase and record.get(value) is not None
+    }
+    return sorted(found.items())
 
 
 def _thinned(name: str, points: Sequence[tuple[int, float]]) -> Line:

@@ -34,6 +34,8 @@ LARGEST_PANEL_SIDE = 384
 """A larger frame is made smaller, each px the mean of the area that it covers."""
 SHEET_WIDTH = 1000
 """The frames of a row of a contact sheet are enlarged by the whole number that brings them up to this many px."""
+CHARTS_WIDTH = 10.8
+"""Inches of a full row of charts."""
 PLAIN_SIDE = 256
 """As PANEL_SIDE, for pictures without text; those are never made smaller."""
 LINE_PIXELS = 2
@@ -171,7 +173,7 @@ def require_plain(shape: tuple[int, ...]) -> None:
     _require_pixels(math.prod(shape) * _plain_scale(*shape[2:]) ** 2)
 
 
-def draw_charts(charts: Sequence[Chart], name: str) -> str:
+def draw_charts(charts: Sequence[Chart], name: str, columns: int = 3) -> str:
     """
     Return charts as one SVG element to stand in a page.
 
@@ -180,14 +182,16 @@ def draw_charts(charts: Sequence[Chart], name: str) -> str:
 
     Parameters
     ----------
-    charts : at least one; up to three stand side by side
+    charts : at least one
     name : unique in the page: what the element's identifiers begin with
+    columns : how many charts stand side by side
     """
-    columns = min(len(charts), 3)
+    width = CHARTS_WIDTH / columns
+    columns = min(len(charts), columns)
     rows = -(-len(charts) // columns)
     settings: Any = {"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 10, "font.family": "sans-serif"}
     with mpl.rc_context(settings):
-        figure = Figure(figsize=(3.6 * columns, 2.7 * rows), layout="constrained")
+        figure = Figure(figsize=(width * columns, (width / 2 + 0.9) * rows), layout="constrained")
         for place, chart in enumerate(charts):
             _draw_chart(figure.add_subplot(rows, columns, place + 1), chart)
         file = io.StringIO()
@@ -366,17 +370,19 @@ def _draw_chart(axes: Axes, chart: Chart) -> None:
     axes.set_title(chart.title, color=_COLOURS["--ink"], fontsize=10, loc="left")
     axes.set_xlabel(chart.x_label, color=_COLOURS["--ink"])
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    if chart.logarithmic and any(value and value > 0 for line in chart.lines for value in line.y):
+    if chart.logarithmic:
         axes.set_yscale("log")
-    elif chart.from_zero:
-        axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_formatter("{x:g}")
+    else:
+        axes.set_ylim(chart.lowest, chart.highest)
     axes.tick_params(color=_COLOURS["--faint"], labelcolor=_COLOURS["--ink"], which="both")
     axes.grid(color=_COLOURS["--faint"], alpha=0.25, linewidth=0.6)
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(_COLOURS["--faint"])
     if len(chart.lines) > 1:
-        axes.legend(frameon=False, labelcolor=_COLOURS["--ink"], fontsize=9)
+        beside: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1, 0.5)} if len(chart.lines) > 2 else {}
+        axes.legend(frameon=False, labelcolor=_COLOURS["--ink"], fontsize=9, **beside)
 
 
 def _as_element(svg: str, name: str) -> str:

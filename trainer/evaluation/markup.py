@@ -7,6 +7,8 @@ from typing import Literal, NamedTuple
 
 MISSING = "\N{EN DASH}"
 """Stands where there is no number."""
+MANY = 10_000
+"""From here on a number has no digits behind the point."""
 
 
 class Cell(NamedTuple):
@@ -27,8 +29,11 @@ def escaped(text: object) -> str:
 
 
 def number(value: float | None) -> str:
-    """Return a number with four digits."""
-    return MISSING if value is None else f"{value:.4g}"
+    """Return a number with four digits, or all before the point."""
+    if value is None:
+        return MISSING
+    text = f"{value:,.0f}" if abs(value) >= MANY else f"{value:.4g}"
+    return text.replace("-", "\N{MINUS SIGN}", 1)
 
 
 def interval(ends: Sequence[float] | None) -> str:

@@ -34,8 +34,8 @@ from trainer.evaluation.report_data import Example, ReportData
 
 HEADLINE = {"mse_sum": "squared error of a frame", "ssim": "SSIM", "psnr": "PSNR, dB"}
 """Scores that are shown large, and as charts by lead time."""
-FROM_ZERO = {"mse_sum"}
-"""Those whose axis begins at 0."""
+LOWEST = {"mse_sum": 0.0}
+"""Where their axes begin, if not a little below the values; these are worth a ratio, too."""
 MODEL, PERSISTENCE = "model", "persistence"
 """Names in an evaluation."""
 
@@ -43,8 +43,8 @@ MODEL, PERSISTENCE = "model", "persistence"
 def summary(data: ReportData) -> str:
     """Return what was evaluated on what, and the scores that matter most."""
     about = (
-        "{phase}, step {step}: {horizon} frames forecast from {input_frames}, on the {sequences} sequences of the "
-        "{split} split of {store}. Intervals are 95 %, over sequences. Persistence repeats the last input."
+        "The network of the phase {phase}, step {step}, forecasts {horizon} frames from {input_frames} in each of the "
+        "{sequences} sequences of the {split} split of {store}. Persistence repeats the last input."
     ).format_map(data.evaluation)
     tiles = "\n".join(_tile(title, name, data.evaluation["scores"]) for name, title in HEADLINE.items())
     return f'{paragraph(about)}\n<dl class="tiles">\n{tiles}\n</dl>'
@@ -59,7 +59,8 @@ def forecasts(data: ReportData) -> str:
             animation(
                 moving_picture([panels], _clock(example), "webp"),
                 contact_sheet(panels, _clock(example)),
-                f"sequence {example.number}, {_frames_of(example)} as truth, forecast, persistence and absolute error",
+                f"sequence {example.number}, {len(example.inputs)} inputs and {len(example.frames)} lead times: truth, "
+                "forecast, persistence and absolute error",
                 f"Sequence {example.number}. Error: black is none, white full scale.",
             )
         )
@@ -73,7 +74,7 @@ def experts(data: ReportData) -> str:
     legend = expert_legend(data.experts)
     figures = []
     for example in data.examples:
-        inputs, clock = example.inputs, _clock(example)
+        inputs, clock = example.inputs[:0], Clock(inputs=0, horizon=len(example.frames))
         parts = part_panels(inputs, example.parts, data.experts)
         gates = gate_panels(inputs, example.gates, data.experts)
         forecast = frames_panel(inputs, example.frames, "forecast")
@@ -82,8 +83,8 @@ def experts(data: ReportData) -> str:
             animation(
                 moving_picture([[*parts, forecast], [*gates, tinted]], clock, "webp", legend),
                 contact_sheet([forecast, tinted, *parts, *gates], clock, legend),
-                f"sequence {example.number}, {_frames_of(example)}: each of {', '.join(data.experts)} alone, its gate, "
-                "and the forecast tinted by the gates",
+                f"sequence {example.number}, {len(example.frames)} lead times: {', '.join(data.experts)} alone, their "
+                "gates, and the forecast tinted by them",
                 f"Sequence {example.number}.",
             )
         )
@@ -102,7 +103,7 @@ def errors(data: ReportData) -> str:
         score_chart(
             f"{title} ({evaluation['metrics'][name]['better']} is better)",
             {model: entries[name] for model, entries in scores.items()},
-            from_zero=name in FROM_ZERO,
+            LOWEST.get(name),
         )
         for name, title in HEADLINE.items()
     ]
@@ -111,7 +112,8 @@ def errors(data: ReportData) -> str:
         [
             chart(draw_charts(charts, "scores"), words, "Mean over sequences, with its 95 % interval."),
             _score_table(evaluation),
-            folded("scores by lead time", _lead_time_table(evaluation)),
+            folded("what the scores are", _definitions(evaluation)),
+            folded("all scores by lead time", _lead_time_table(evaluation)),
         ]
     )
 
@@ -125,7 +127,7 @@ def attribution(data: ReportData) -> str:
         "Share of the pixels on which one property alone acts (as the store knows it, of the object in front) whose "
         f"largest weight is the right expert's. Chance gives {percent(1 / len(data.experts))}."
     )
-    svg = draw_charts([attribution_chart(found, len(data.experts))], "shares")
+    svg = draw_charts([attribution_chart(found, len(data.experts))], "shares", columns=2)
     leads = [f"+{lead + 1}" for lead in range(data.evaluation["horizon"])]
     shares = [
         [name, percent(entry["share"]), *(percent(share) for share in entry["per_lead_time"]), f"{entry['pixels']:,}"]
@@ -134,7 +136,7 @@ def attribution(data: ReportData) -> str:
     return "\n".join(
         [
             paragraph(words),
-            chart(svg, "share of pixels given to the right expert by lead time, as in the table below", ""),
+            chart(svg, "share of pixels given to the right expert by lead time", "The numbers are in the table below."),
             table("Given to the right expert, by lead time", ["property", "all", *leads, "pixels"], shares),
             table("Who has the largest weight", ["property", *data.experts, TIE], _winner_rows(found, data.experts)),
         ]
@@ -143,8 +145,7 @@ def attribution(data: ReportData) -> str:
 
 def training(data: ReportData) -> str:
     """Return the curves of every phase, and what it took."""
-    height, width = data.examples[0].inputs.shape[1:]
-    charts = loss_charts(data.log, tuple(data.training), height * width)
+    charts = loss_charts(data.log, tuple(data.training))
     rows = [
         [
             name,
@@ -160,11 +161,10 @@ def training(data: ReportData) -> str:
     drawn = []
     if charts:
         caption = (
-            "Training: the phase's own reconstruction loss. Validation: squared error of a free-running forecast, mean "
-            "over pixels."
+            "A validation error is that of free-running forecasts: squared, summed over a frame, mean over frames."
         )
-        drawn = [chart(draw_charts(charts, "losses"), "losses of every phase by step", caption)]
-    return "\n".join([*drawn, table("Phases; a validation error is squared and summed over a frame", head, rows)])
+        drawn = [chart(draw_charts(charts, "losses", columns=4), "losses of every phase by step", caption)]
+    return "\n".join([*drawn, table("What each phase took", head, rows)])
 
 
 def run(data: ReportData) -> str:
@@ -185,8 +185,10 @@ def run(data: ReportData) -> str:
         [
             "<h3>Commands</h3>",
             code("\n".join(commands) or "not recorded"),
-            table("Facts", ["", ""], [[name, Cell(str(value), "text")] for name, value in facts.items()]),
-            table("Versions", ["", ""], [[name, Cell(str(value), "text")] for name, value in versions.items()]),
+            table("Facts", ["what", "value"], [[name, Cell(str(value), "text")] for name, value in facts.items()]),
+            table(
+                "Versions", ["of", "version"], [[name, Cell(str(value), "text")] for name, value in versions.items()]
+            ),
             table("Parameters", ["part", "number"], parameters),
             folded("configuration", code(data.config)),
         ]
@@ -197,29 +199,34 @@ def _clock(example: Example) -> Clock:
     return Clock(inputs=len(example.inputs), horizon=len(example.frames))
 
 
-def _frames_of(example: Example) -> str:
-    return f"{len(example.inputs)} inputs and {len(example.frames)} lead times"
-
-
 def _tile(title: str, name: str, scores: Mapping[str, Mapping[str, Any]]) -> str:
     model, persistence = scores[MODEL][name], scores[PERSISTENCE][name]
     beside = f"persistence {number(persistence['mean'])}"
-    if name in FROM_ZERO and model["mean"] is not None and persistence["mean"]:
-        beside += f", {model['mean'] / persistence['mean']:.2f} times as much"
+    if name in LOWEST and model["mean"] is not None and persistence["mean"]:
+        beside = f"{model['mean'] / persistence['mean']:.2f} of persistence's {number(persistence['mean'])}"
     lines = (number(model["mean"]), f"95 %: {interval(model['interval'])}", beside)
     return f"<div><dt>{escaped(title)}</dt>{''.join(f'<dd>{escaped(line)}</dd>' for line in lines)}</div>"
 
 
 def _score_table(evaluation: Mapping[str, Any]) -> str:
-    rows = []
-    for name, metric in evaluation["metrics"].items():
-        entries = [evaluation["scores"][MODEL][name], evaluation["scores"][PERSISTENCE][name]]
-        values = [text for entry in entries for text in (number(entry["mean"]), interval(entry["interval"]))]
-        difference = evaluation["difference"][name]
-        better = f"{metric['better']} is better; {metric['unit']}; {metric['definition']}"
-        rows.append([name, *values, number(difference["mean"]), interval(difference["interval"]), Cell(better, "text")])
-    head = ["score", "forecast", "95 %", "persistence", "95 %", "difference", "95 %", "definition"]
-    return table("Scores over all lead times; the difference is taken sequence by sequence", head, rows)
+    columns = (evaluation["scores"][MODEL], evaluation["scores"][PERSISTENCE], evaluation["difference"])
+    rows = [
+        [name, metric["unit"], metric["better"], *(_with_interval(column[name]) for column in columns)]
+        for name, metric in evaluation["metrics"].items()
+    ]
+    head = ["score", "unit", "better", "forecast", "persistence", "difference"]
+    return table(
+        "Mean over all lead times and sequences, and its 95 % interval; differences are taken in pairs", head, rows
+    )
+
+
+def _with_interval(entry: Mapping[str, Any]) -> str:
+    return f"{number(entry['mean'])} ({interval(entry['interval'])})"
+
+
+def _definitions(evaluation: Mapping[str, Any]) -> str:
+    rows = [[name, Cell(metric["definition"], "text")] for name, metric in evaluation["metrics"].items()]
+    return table("Definitions", ["score", "is"], rows)
 
 
 def _lead_time_table(evaluation: Mapping[str, Any]) -> str:

@@ -131,8 +131,8 @@ def test_mp4_without_pyav_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
 def charts() -> list[Chart]:
     error = Line("forecast", [1, 2, 3], [4.0, None, 6.0], [(3.5, 4.5), None, (5.0, 7.0)])
     return [
-        Chart("error", "lead time", [error, Line("persistence", [1, 2, 3], [8.0, 9.0, 10.0])], from_zero=True),
-        Chart("loss & <more>", "step", [Line("training", list(range(10, 200, 10)), [0.1] * 19)], logarithmic=True),
+        Chart("error", "lead time", [error, Line("persistence", [1, 2, 3], [8.0, 9.0, 10.0])], lowest=0),
+        Chart("loss & <more>", "step", [Line("training", range(10, 200, 10), [0.7**i for i in range(19)])]),
     ]
 
 
