@@ -154,6 +154,20 @@ def test_open_store_and_the_commands_read_from_a_bucket(unit: int, storage: Obje
     assert json.loads(again.out)["digest"] == SPEC.digest
 
 
+@pytest.mark.usefixtures("unit")
+def test_a_public_store_is_read_over_http(storage: ObjectStorage, tmp_path: Path) -> None:
+    render_store(SPEC, 5, URL)
+    storage.client.put_bucket_acl(Bucket=BUCKET, ACL="public-read")
+    for key in storage.keys("x.zarr"):
+        storage.client.put_object_acl(Bucket=BUCKET, Key=f"x.zarr/{key}", ACL="public-read")
+    url = f"{storage.endpoint}/{BUCKET}/x.zarr"
+    assert np.array_equal(open_store(url)["frames"][2:4], render_sequences(SPEC, 2, 2).frames)
+    assert run("verify", url).code == 0
+    assert run("export", url, tmp_path / "a.npy").code == 0
+    again = json.loads(run("render", "--spec", url, "--n", "2", "--out", tmp_path / "again.zarr", "--json").out)
+    assert again["digest"] == SPEC.digest
+
+
 def test_verify_finds_a_flipped_byte_and_repairs_it_to_the_same_bytes(unit: int, storage: ObjectStorage) -> None:
     render_store(SPEC, unit + 5, URL)
     before = storage.objects("x.zarr")
