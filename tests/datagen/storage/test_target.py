@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from datagen.storage.verify import verify_store
 from schemas.errors import IncompleteStoreError, InputError, LockedStoreError, NewerSchemaError, SpecMismatchError
 from schemas.render import SCHEMA_VERSION, RenderSpec
 from schemas.store import StoreAttributes
+from tests.dying import Death, dying_after
 from tests.stores import (
     SPRITES,
     change_attributes,
@@ -282,36 +283,6 @@ def test_a_store_that_needs_sprites_is_not_begun_without_them(path: Path) -> Non
 # A kill at any step
 
 
-class Death(BaseException):
-    """What ends a process at once."""
-
-
-@contextmanager
-def dying_after(steps: int, root: Path, log: list[str]) -> Iterator[None]:
-    """
-    Let the step after `steps` others kill: it does nothing, and nothing that comes after it does either.
-
-    A step is what others can see: a file comes to its place, or a file or folder goes.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("replace", "unlink", "rmdir"):
-            patch.setattr(os, name, _mortal(getattr(os, name), steps, root, log))
-        yield
-
-
-def _mortal(function: Callable[..., Any], steps: int, root: Path, log: list[str]) -> Callable[..., Any]:
-    def step(*arguments: Any, **more: Any) -> Any:
-        target = str(arguments[-1])
-        if target.endswith(".lock"):
-            return function(*arguments, **more)
-        if len(log) >= steps:
-            raise Death
-        log.append(target.removeprefix(f"{root}/") if target.startswith("/") else f"some folder's {target}")
-        return function(*arguments, **more)
-
-    return step
-
-
 def nothing(path: Path) -> None:
     path.mkdir()
 
@@ -322,6 +293,10 @@ def bare(path: Path) -> None:
 
 def bare_and_longer(path: Path) -> None:
     render_store(SPEC, 40, path, workers=1)
+
+
+def bare_and_a_little_longer(path: Path) -> None:
+    render_store(SPEC, 23, path, workers=1)
 
 
 def with_everything(path: Path) -> None:
@@ -344,11 +319,24 @@ def repaired(path: Path) -> None:
     verify_store(path, repair=True, workers=1)
 
 
-SCENES: dict[str, tuple[Callable[[Path], None], Callable[[Path], None], RenderSpec, int]] = {
-    "new": (nothing, with_everything, full_spec(), 20),
-    "extension": (bare, bare_and_longer, SPEC, 40),
-    "overwrite": (bare, another, OTHER, 20),
-    "repair": (damaged, repaired, SPEC, 20),
+@dataclass(frozen=True)
+class Scene:
+    """What a kill interrupts."""
+
+    before: Callable[[Path], None]
+    act: Callable[[Path], None]
+    spec: RenderSpec
+    n: int
+    chunk: int = 1
+
+
+SCENES = {
+    "new": Scene(nothing, with_everything, full_spec(), 20),
+    "extension": Scene(bare, bare_and_longer, SPEC, 40),
+    # The objects of 20 and 23 sequences are of one size then.
+    "extension within a chunk": Scene(bare, bare_and_a_little_longer, SPEC, 23, chunk=8),
+    "overwrite": Scene(bare, another, OTHER, 20),
+    "repair": Scene(damaged, repaired, SPEC, 20),
 }
 
 
@@ -358,32 +346,33 @@ def telling(log: list[str]) -> list[int]:
     return sorted({k for k in near if k < len(log)} | set(range(0, len(log), len(log) // 5)))
 
 
-def kills(prepare: Callable[[Path], None], act: Callable[[Path], None], folder: Path) -> Iterator[tuple[str, Path]]:
+def kills(scene: Scene, folder: Path) -> Iterator[tuple[str, Path]]:
     """Yield copies of one store, each killed at another step of an act, and what the step would have changed."""
     before, log = folder / "before.zarr", list[str]()
-    prepare(before)
+    scene.before(before)
     shutil.copytree(before, folder / "whole.zarr")
     with dying_after(10**6, folder / "whole.zarr", log):
-        act(folder / "whole.zarr")
+        scene.act(folder / "whole.zarr")
     for steps in telling(log):
         path = folder / f"{steps}.zarr"
         shutil.copytree(before, path)
         with dying_after(steps, path, []), pytest.raises(Death):
-            act(path)
+            scene.act(path)
         yield log[steps], path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scene", SCENES)
-def test_a_kill_at_any_step_is_told_from_a_store_and_the_same_command_completes_it(scene: str, tmp_path: Path) -> None:
-    prepare, act, spec, n = SCENES[scene]
-    new = expected_objects(spec, n)
-    for step, path in kills(prepare, act, tmp_path):
-        assert_refused_unless_whole(path, (objects_of(tmp_path / "before.zarr"), new))
-        act(path)
-        assert open_store(path).n == n
-        assert objects_of(path) == new, f"killed at {step}"
-    assert objects_of(tmp_path / "whole.zarr") == new
+@pytest.mark.parametrize("name", SCENES)
+def test_a_kill_at_any_step_is_told_from_a_store_and_the_same_command_completes_it(name: str, tmp_path: Path) -> None:
+    scene = SCENES[name]
+    with chunks_of(scene.chunk):
+        new = expected_objects(scene.spec, scene.n)
+        for step, path in kills(scene, tmp_path):
+            assert_refused_unless_whole(path, (objects_of(tmp_path / "before.zarr"), new))
+            scene.act(path)
+            assert open_store(path).n == scene.n
+            assert objects_of(path) == new, f"killed at {step}"
+        assert objects_of(tmp_path / "whole.zarr") == new
 
 
 def assert_refused_unless_whole(path: Path, wholes: tuple[dict[str, bytes], dict[str, bytes]]) -> None:
@@ -408,7 +397,7 @@ def whole_objects(path: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("n", [20, 40, 55])
 def test_after_a_killed_extension_any_n_that_is_not_smaller_can_be_asked_for(n: int, tmp_path: Path) -> None:
     new = expected_objects(SPEC, n)
-    for step, path in kills(bare, bare_and_longer, tmp_path):
+    for step, path in kills(SCENES["extension"], tmp_path):
         if attributes_of(path).n <= n:
             render_store(SPEC, n, path, workers=1)
             assert whole_objects(path) == new, f"killed at {step}"
