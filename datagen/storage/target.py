@@ -13,6 +13,8 @@ unit is done when its `frames` object is there; so the order of the steps is all
 - The end: `complete` is put when no unit is missing, with everything else in the group's document, by one put.
 """
 
+import errno
+import os
 from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,6 +96,8 @@ def locked(objects: Objects) -> Iterator[None]:
         try:
             held.acquire()
         except Timeout:  # an OSError too
+            if not lock.exists():  # filelock takes a folder that bears no files for one that is being deleted
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(lock)) from None
             raise LockedStoreError(
                 f"{objects.path} is being written by another process, which holds {lock}; "
                 "wait for it or give another path"
