@@ -81,6 +81,7 @@ class StoredArray:
         if shape[1:] != self.shape[1:] or outer[1:] != self.shape[1:] or outer[0] % shape[0]:
             raise ValueError(f"chunks of {shape}")
         self.chunk_sequences: int = shape[0]
+        self._chunk_bytes = self.chunk_sequences * self.sequence_bytes + CHECKSUM_BYTES
         self.chunks_per_object: int = outer[0] // shape[0]
 
     @property
@@ -149,10 +150,6 @@ class StoredArray:
         return DamagedStoreError(
             f"{self.objects.path}: chunk {number} of {self.name} (sequences {start}-{stop - 1}): {problem}"
         )
-
-    @property
-    def _chunk_bytes(self) -> int:
-        return self.chunk_sequences * self.sequence_bytes + CHECKSUM_BYTES
 
     def _range(self, key: str, place: int) -> tuple[int, int]:
         """Return where a chunk begins and ends in its object; raises DamagedStoreError."""

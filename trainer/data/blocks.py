@@ -86,15 +86,14 @@ def cut(source: int, store: SequenceStore, selection: Selection) -> tuple[list[S
     """
     Cut what is selected of a store into blocks.
 
-    A block is a power of two of chunks of `frames`, as many as fit `BLOCK_BYTES`, at least one.
+    A block is as many chunks of `frames` as `BLOCK_BYTES` hold, at least one.
 
     Returns
     -------
     the blocks that hold selected sequences, and (block,) how many each
     """
     frames = store[FRAMES]
-    fit = BLOCK_BYTES // (frames.chunk_sequences * frames.sequence_bytes)
-    length = frames.chunk_sequences << max(fit.bit_length() - 1, 0)
+    length = frames.chunk_sequences * max(1, BLOCK_BYTES // (frames.chunk_sequences * frames.sequence_bytes))
     begin, end = int(selection.starts[0]) // length, -(-int(selection.stops[-1]) // length)
     bounds = np.arange(begin, end + 1) * length
     counts = selection.counts(bounds)

@@ -4,9 +4,8 @@ import logging
 import math
 import mmap
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +17,10 @@ from trainer.data.blocks import Block, Request, cut, has_time, tensor_dtype
 from trainer.data.order import Order, Place
 from trainer.data.splits import Selection
 from trainer.data.stores import FRAMES, SequenceStore
-from trainer.data.workers import Workers, reading
+from trainer.data.workers import Reading, Workers, reading
+
+_NONE: Final = -1
+"""In place of a sequence that is damaged and that no other replaces."""
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +62,7 @@ class Reader:
         pieces = [cut(number, source.store, source.selection) for number, source in enumerate(sources)]
         self._spans = [span for spans, _ in pieces for span in spans]
         self.order = Order(np.concatenate([lengths for _, lengths in pieces]), seed)
-        self._reading: dict[int, Future[Block]] = {}
+        self._reading: dict[int, Reading] = {}
         self._hands: dict[int, _Hand] = {}
         self._warned: set[str] = set()
 
@@ -80,16 +82,18 @@ class Reader:
                 first, following = number * batch + rank, (number + 1) * batch + rank
                 places = self.order.places(epoch, range(first, min(following, self.order.total), world))
                 self._read(pool, places, self.order.ahead(epoch, following, world))
-                picked = [self._pick(pool, epoch, place) for place in places]
-                sound = [pick for pick in picked if pick is not None]
-                if sound:
-                    yield self._gathered(sound, epoch, number, pin=pin)
+                blocks = dict.fromkeys(place.block for place in places)
+                hands = {block: self._hand(pool, epoch, block) for block in blocks}
+                picked = [(hands[block], hands[block].sequences[within]) for block, within in places]
+                picked = [(hand, sequence) for hand, sequence in picked if sequence != _NONE]
+                if picked:
+                    yield self._gathered(picked, epoch, number, pin=pin)
 
     def _read(self, pool: Workers, places: list[Place], ahead: list[int]) -> None:
         """Begin to read what a batch needs and what follows; forget what neither does."""
         wanted = dict.fromkeys([place.block for place in places] + ahead)
         for number in self._reading.keys() - wanted.keys():
-            self._reading.pop(number).cancel()
+            self._reading.pop(number).future.cancel()
             self._hands.pop(number, None)
         for number in wanted:
             if number not in self._reading:
@@ -101,27 +105,25 @@ class Reader:
         rows = source.selection.within(span.start, span.stop)
         return Request(store=source.store, rows=rows, frames=self._frames, arrays=tuple(self._layouts), skip=self._skip)
 
-    def _pick(self, pool: Workers, epoch: int, place: Place) -> "_Pick | None":
-        hand = self._hands.get(place.block)
-        if hand is None or hand.epoch != epoch:
-            hand = self._hands[place.block] = self._hand(pool, epoch, place.block)
-        sequence = hand.sequences[place.within]
-        return None if sequence is None else _Pick(hand, sequence)
-
     def _hand(self, pool: Workers, epoch: int, number: int) -> "_Hand":
+        hand = self._hands.get(number)
+        if hand is None or hand.epoch != epoch:
+            hand = self._hands[number] = self._new_hand(pool, epoch, number)
+        return hand
+
+    def _new_hand(self, pool: Workers, epoch: int, number: int) -> "_Hand":
         block = self._block(pool, number)
         within = self.order.within(epoch, number)
         rows, sound = block.rows[within], block.sound[within]
-        sequences: list[int | None] = rows.tolist()
         if not sound.all():
             if self.order.seed is None:
-                sequences = [row if fine else None for row, fine in zip(rows.tolist(), sound.tolist(), strict=True)]
+                rows = np.where(sound, rows, _NONE)
+            elif sound.any():
+                rows = _filled(rows, sound, len(within))
             else:
-                if not sound.any():
-                    number, block = self._next_sound(pool, number)
-                    rows, sound = block.rows, block.sound
-                sequences = _filled(rows, sound, len(within))
-        return _Hand(epoch, self._spans[number].source, block, sequences)
+                number, block = self._next_sound(pool, number)
+                rows = _filled(block.rows, block.sound, len(within))
+        return _Hand(epoch, self._spans[number].source, block, rows.tolist())
 
     def _next_sound(self, pool: Workers, number: int) -> tuple[int, Block]:
         """Return the next block in which anything is undamaged."""
@@ -143,19 +145,19 @@ class Reader:
                 _log.warning("%s", line)
         return block
 
-    def _gathered(self, picked: list["_Pick"], epoch: int, number: int, *, pin: bool) -> Batch:
+    def _gathered(self, picked: list[tuple["_Hand", int]], epoch: int, number: int, *, pin: bool) -> Batch:
         """Copy the sequences into new tensors."""
         arrays = {}
         for name, layout in self._layouts.items():
             tensor = _empty((len(picked), *layout.shape), layout.dtype, pin=pin)
             values = tensor.numpy()
-            for row, pick in enumerate(picked):
-                values[row] = pick.hand.block.chunks[name].row(pick.sequence)
+            for row, (hand, sequence) in enumerate(picked):
+                values[row] = hand.block.chunks[name].row(sequence)
             arrays[name] = tensor
         return Batch(
             arrays=arrays,
-            index=torch.tensor([pick.sequence for pick in picked]),
-            source=torch.tensor([pick.hand.source for pick in picked]),
+            index=torch.tensor([sequence for _, sequence in picked]),
+            source=torch.tensor([hand.source for hand, _ in picked]),
             paths=self._paths,
             epoch=epoch,
             number=number,
@@ -173,13 +175,8 @@ class _Hand:
     epoch: int
     source: int
     block: Block
-    sequences: list[int | None]
-    """None where one is damaged and nothing takes its place."""
-
-
-class _Pick(NamedTuple):
-    hand: _Hand
-    sequence: int
+    sequences: list[int]
+    """`_NONE` where one is damaged and nothing takes its place."""
 
 
 class _Layout(NamedTuple):
@@ -202,11 +199,10 @@ def _empty(shape: tuple[int, ...], dtype: np.dtype[Any], *, pin: bool) -> torch.
     return torch.from_numpy(room[start : start + size].view(dtype).reshape(shape))
 
 
-def _filled(rows: NDArray[np.int64], sound: NDArray[np.bool_], length: int) -> list[int | None]:
+def _filled(rows: NDArray[np.int64], sound: NDArray[np.bool_], length: int) -> NDArray[np.int64]:
     """Return so many rows, each the next sound one from its place on, around."""
     fine = np.flatnonzero(sound)
-    filled: list[int | None] = rows[fine[np.searchsorted(fine, np.arange(length) % len(rows)) % len(fine)]].tolist()
-    return filled
+    return rows[fine[np.searchsorted(fine, np.arange(length) % len(rows)) % len(fine)]]
 
 
 def _layout(sources: Sequence[Source], name: str, frames: int) -> _Layout:

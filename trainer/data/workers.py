@@ -8,7 +8,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import parent_process
-from typing import Final
+from typing import Final, NamedTuple
 
 from torch import multiprocessing
 
@@ -17,6 +17,13 @@ from trainer.data.blocks import Block, Request, arrived, load, load_elsewhere
 
 READERS: Final = 4
 """Threads that read where there are no worker processes: for the latency of a network; for files one would do."""
+
+
+class Reading(NamedTuple):
+    """A block that was asked for."""
+
+    request: Request
+    future: Future[Block]
 
 
 class Workers:
@@ -39,24 +46,26 @@ class Workers:
         else:
             self._pool = ThreadPoolExecutor(READERS, "blocks")
 
-    def read(self, request: Request) -> Future[Block]:
-        """Begin to read a block; `block_of` waits for it."""
+    def read(self, request: Request) -> Reading:
+        """Begin to read a block."""
         try:
-            return self._pool.submit(load_elsewhere if self._elsewhere else load, request)
+            return Reading(request, self._pool.submit(load_elsewhere if self._elsewhere else load, request))
         except BrokenProcessPool as error:
             raise _dead() from error
 
-    def block_of(self, reading: Future[Block]) -> Block:
+    def block_of(self, reading: Reading) -> Block:
         """
-        Return a block that was asked for.
+        Return a block that was asked for; what no thread has begun to read is read at once.
 
         Raises
         ------
         InputError
             what `load` raises, or a worker process is gone.
         """
+        if not self._elsewhere and reading.future.cancel():
+            return load(reading.request)
         try:
-            block = reading.result()
+            block = reading.future.result()
         except BrokenProcessPool as error:
             raise _dead() from error
         return arrived(block) if self._elsewhere else block

@@ -43,11 +43,9 @@ def test_blocks_hold_what_is_selected_once(store: SequenceStore, chosen: set[int
     assert all((span.stop - span.start) * 70 <= max(size, chunk * 70) for span in spans)
 
 
-def test_a_block_of_the_default_size_is_within_16_mib_and_one_shard(store: SequenceStore) -> None:
-    frames = store["frames"]
-    spans, _ = cut(0, store, Selection.of((0, N)))
-    assert spans[0].stop * frames.sequence_bytes <= 16 * 2**20
-    assert (spans[0].stop // frames.chunk_sequences).bit_count() == 1  # so that it divides a shard's 16 chunks
+def test_a_block_is_nearly_16_mib(store: SequenceStore) -> None:
+    [span], _ = cut(0, store, Selection.of((0, N)))
+    assert 15 * 2**20 < (span.stop - span.start) * store["frames"].sequence_bytes <= 16 * 2**20
 
 
 def test_only_chunks_with_selected_sequences_are_read(store: SequenceStore) -> None:
