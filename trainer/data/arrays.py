@@ -1,7 +1,6 @@
 """One array of a store: where each sequence lies in which chunk of which object, and chunks whose checksum fits."""
 
 import math
-import mmap
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import groupby
@@ -20,6 +19,8 @@ Array = NDArray[Any]
 CHECKSUM_BYTES: Final = 4
 ENTRY_BYTES: Final = 16
 """Offset and length of a chunk in a shard's index."""
+AROUND_BYTES: Final = 64 * 2**10
+"""Of a mapped file that Linux at least brings into memory when one byte of them is read."""
 MAX_INDICES = 4096
 """Shard indices kept at once, of every array."""
 
@@ -29,7 +30,7 @@ class StoredArray:
     An array (sequence, ...) of a store.
 
     Its chunks hold whole sequences, alone or in shards, by the codecs of every store: `bytes` and `crc32c`. They are
-    decoded here because zarr-python takes eight times as long as a memory map (benchmarks/stream.py), tensorstore seven
+    decoded here because zarr-python takes ten times as long as a memory map (benchmarks/stream.py), tensorstore seven
     times and zarr-python's pipeline `zarrs` four times.
 
     Parameters
@@ -117,6 +118,10 @@ class StoredArray:
             pieces.append(piece[max(start - number * length, 0) : stop - number * length])
         return np.concatenate(pieces) if pieces else np.empty((0, *self.shape[1:]), self.dtype)
 
+    def known(self, numbers: Iterable[int]) -> bool:
+        """Return whether these chunks are mapped and have been checked, so that reading them is hardly any work."""
+        return self._sound.issuperset(numbers)
+
     def _chunks_of(self, unit: int, numbers: list[int]) -> Iterator[tuple[int, Array | DamagedStoreError]]:
         key = "/".join([self.name, "c", str(unit), *["0"] * (len(self.shape) - 1)])
         try:
@@ -136,7 +141,7 @@ class StoredArray:
         if len(data) != self._chunk_bytes:
             return self._damage(number, f"cut after {len(data)} of {self._chunk_bytes} bytes")
         if number in self._sound:
-            data[:: mmap.PAGESIZE].max()  # brings it into memory, as the checksum does
+            data[::AROUND_BYTES].max()  # brings it into memory, as the checksum does
         elif not _fits(data):
             return self._damage(number, "fails its checksum")
         elif self.objects.mapped:
@@ -182,6 +187,6 @@ def _require_codecs(codecs: list[dict[str, Any]]) -> None:
 
 def _fits(data: Bytes) -> bool:
     """Return whether bytes end with their own checksum."""
-    # The package is untyped; its C code takes an array but no memoryview, and lets other threads run meanwhile.
+    # The package is untyped; its C code takes an array but no memoryview.
     body, checksum = data[:-CHECKSUM_BYTES], data[-CHECKSUM_BYTES:]
     return int(google_crc32c.value(body)) == int.from_bytes(checksum.tobytes(), "little")

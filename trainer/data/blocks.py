@@ -134,6 +134,12 @@ def load(request: Request) -> Block:
     return Block(request.rows, sound, tuple(damage), chunks)
 
 
+def known(request: Request) -> bool:
+    """Return whether a block is mapped into this process and has been checked, so that loading is hardly any work."""
+    arrays = [request.store[name] for name in request.arrays]
+    return all(array.known((request.rows // array.chunk_sequences).tolist()) for array in arrays)
+
+
 def load_elsewhere(request: Request) -> Block:
     """Read and check a block in a process of its own; each array travels as one tensor in memory that both share."""
     block = load(request)

@@ -53,7 +53,10 @@ class Order:
     def places(self, epoch: int, positions: range) -> list[Place]:
         """Return what stands at some positions of an epoch."""
         tape = self._tape(epoch)
-        return [tape.place(self._entry(position)) for position in positions]
+        lane_ends, lanes = self._lane_ends, self._lanes
+        entries = [lane_ends[position % lanes] + position // lanes for position in positions]
+        slots = [bisect_right(tape.starts, entry) - 1 for entry in entries]
+        return [Place(tape.blocks[slot], entry - tape.starts[slot]) for slot, entry in zip(slots, entries, strict=True)]
 
     def within(self, epoch: int, block: int) -> Indices:
         """Return a block's own order in an epoch: a permutation of 0 .. length-1."""
@@ -105,10 +108,6 @@ class _Tape:
 
     def slot(self, entry: int) -> int:
         return bisect_right(self.starts, entry) - 1
-
-    def place(self, entry: int) -> Place:
-        slot = self.slot(entry)
-        return Place(self.blocks[slot], entry - self.starts[slot])
 
 
 def _permutation(length: int, seed: int, epoch: int, purpose: int) -> Indices:

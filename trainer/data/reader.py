@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from schemas.errors import DamagedStoreError, InputError
 from trainer.data.batches import Batch
 from trainer.data.blocks import Block, Request, cut, has_time, tensor_dtype
-from trainer.data.order import Order, Place
+from trainer.data.order import Order
 from trainer.data.splits import Selection
 from trainer.data.stores import FRAMES, SequenceStore
 from trainer.data.workers import Reading, Workers, reading
@@ -81,19 +81,19 @@ class Reader:
             for epoch, number in numbers:
                 first, following = number * batch + rank, (number + 1) * batch + rank
                 places = self.order.places(epoch, range(first, min(following, self.order.total), world))
-                self._read(pool, places, self.order.ahead(epoch, following, world))
-                blocks = dict.fromkeys(place.block for place in places)
-                hands = {block: self._hand(pool, epoch, block) for block in blocks}
-                picked = [(hands[block], hands[block].sequences[within]) for block, within in places]
-                picked = [(hand, sequence) for hand, sequence in picked if sequence != _NONE]
-                if picked:
-                    yield self._gathered(picked, epoch, number, pin=pin)
+                blocks = list(dict.fromkeys(place.block for place in places))
+                if not all(block in self._hands and self._hands[block].epoch == epoch for block in blocks):
+                    self._read(pool, blocks + self.order.ahead(epoch, following, world))
+                    self._hands |= {block: self._hand(pool, epoch, block) for block in blocks}
+                picked = [(self._hands[block], self._hands[block].sequences[within]) for block, within in places]
+                sound = [(hand, sequence) for hand, sequence in picked if sequence != _NONE]
+                if sound:
+                    yield self._gathered(sound, epoch, number, pin=pin)
 
-    def _read(self, pool: Workers, places: list[Place], ahead: list[int]) -> None:
-        """Begin to read what a batch needs and what follows; forget what neither does."""
-        wanted = dict.fromkeys([place.block for place in places] + ahead)
-        for number in self._reading.keys() - wanted.keys():
-            self._reading.pop(number).future.cancel()
+    def _read(self, pool: Workers, wanted: list[int]) -> None:
+        """Begin to read blocks, the first ones first; forget the others."""
+        for number in self._reading.keys() - set(wanted):
+            self._reading.pop(number).forget()
             self._hands.pop(number, None)
         for number in wanted:
             if number not in self._reading:
@@ -106,12 +106,8 @@ class Reader:
         return Request(store=source.store, rows=rows, frames=self._frames, arrays=tuple(self._layouts), skip=self._skip)
 
     def _hand(self, pool: Workers, epoch: int, number: int) -> "_Hand":
-        hand = self._hands.get(number)
-        if hand is None or hand.epoch != epoch:
-            hand = self._hands[number] = self._new_hand(pool, epoch, number)
-        return hand
-
-    def _new_hand(self, pool: Workers, epoch: int, number: int) -> "_Hand":
+        if number in self._hands and self._hands[number].epoch == epoch:
+            return self._hands[number]
         block = self._block(pool, number)
         within = self.order.within(epoch, number)
         rows, sound = block.rows[within], block.sound[within]
@@ -156,8 +152,8 @@ class Reader:
             arrays[name] = tensor
         return Batch(
             arrays=arrays,
-            index=torch.tensor([sequence for _, sequence in picked]),
-            source=torch.tensor([hand.source for hand, _ in picked]),
+            index=torch.from_numpy(np.array([sequence for _, sequence in picked])),
+            source=torch.from_numpy(np.array([hand.source for hand, _ in picked])),
             paths=self._paths,
             epoch=epoch,
             number=number,

@@ -259,6 +259,27 @@ def test_a_batch_names_its_sequences(folder: Path) -> None:
     assert batch.named == f"4, 5 of {folder}/rotation.zarr and 4, 5 of {folder}/intensity.zarr"
 
 
+def readers() -> int:
+    return sum(thread.name.startswith("blocks") for thread in threading.enumerate())
+
+
+def test_what_has_been_read_needs_no_thread(folder: Path) -> None:
+    sources = union(folder)
+    before = taken(sources, 17)
+    with closing(stream(sources, frames=FRAMES, batch=8, seed=0)) as batches:
+        assert same(list(islice(batches, 17)), before)
+        assert readers() == 0
+
+
+def test_what_the_system_has_not_kept_is_read_by_threads_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = union(folder)
+    before = taken(sources, 17)
+    monkeypatch.setattr("trainer.data.workers.KEPT_SECONDS", 0)
+    with closing(stream(sources, frames=FRAMES, batch=8, seed=0)) as batches:
+        assert same(list(islice(batches, 17)), before)
+        assert readers() > 0
+
+
 def test_closing_leaves_no_thread(folder: Path) -> None:
     before = threading.active_count()
     batches = stream(union(folder), frames=2, batch=8, seed=0)
