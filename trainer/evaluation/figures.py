@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from schemas.errors import InputError, MissingExtraError
 from trainer.evaluation.curves import Chart
-from trainer.evaluation.panels import Clock, Colour, Panel
+from trainer.evaluation.panels import EXPERT_COLOURS, Clock, Colour, Panel
 
 MovingKind = Literal["gif", "webp", "mp4"]
 Picture = NDArray[np.uint8]
@@ -230,7 +230,8 @@ def _drawn(
     titled = [_LINE if any(cell.title for cell in row) else 0 for row in rows]
     top = _MARGIN + (_LINE + _GAP if clock else 0)
     bottom = top + sum(titled) + len(rows) * (height + _GAP)
-    right = left + max(len(row) for row in rows) * (width + _GAP) - _GAP + _MARGIN
+    step = max(width, *(math.ceil(font.getlength(cell.title)) for row in rows for cell in row)) + _GAP
+    right = left + max(len(row) for row in rows) * step - _GAP + _MARGIN
     needed = _MARGIN + sum(_legend_width(font, name) for name in legend)
     canvas = Image.new("RGB", (max(right, needed), bottom + (_LINE if legend else 0) + _MARGIN - _GAP), _BACKGROUND)
     pen = ImageDraw.Draw(canvas)
@@ -241,7 +242,7 @@ def _drawn(
         if names:
             pen.text((_MARGIN, top + height // 2), names[number], _INK, font, anchor="lm")
         for column, cell in enumerate(row):
-            x = left + column * (width + _GAP)
+            x = left + column * step
             pen.text((x, top - 4), cell.title, _INK, font, anchor="ls")
             canvas.paste(Image.fromarray(cell.picture), (x, top))
         top += height + _GAP
@@ -316,7 +317,7 @@ def _tiled(panels: NDArray[np.uint8], columns: int) -> Picture:
 
 
 def _in_one_palette(images: Sequence[Image.Image]) -> list[Image.Image]:
-    """Return images with the same 256 colours: all greys, or those that suit all of them best."""
+    """Return images with the same 256 colours: all greys, or those of legends and text, and others that suit best."""
     if images[0].mode == "L":
         greys = np.arange(256, dtype=np.uint8).repeat(3).tobytes()
         for image in images:
@@ -325,7 +326,10 @@ def _in_one_palette(images: Sequence[Image.Image]) -> list[Image.Image]:
     strip = Image.new("RGB", (images[0].width, images[0].height * len(images)))
     for place, image in enumerate(images):
         strip.paste(image, (0, place * image.height))
-    palette = strip.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    kept = (*EXPERT_COLOURS, _BACKGROUND, _INK, _FAINT, _ACCENT)
+    found = strip.quantize(256 - len(kept), method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*np.ravel(kept).tolist(), *(found.getpalette() or [])])
     return [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
 
 

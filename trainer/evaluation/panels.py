@@ -128,7 +128,7 @@ def frames_panel(inputs: Array, frames: Array, title: str) -> Panel:
     return Panel(title=title, pictures=grey_pictures(np.concatenate((inputs, frames))))
 
 
-def tinted_panel(inputs: Array, frames: Array, gates: Array, title: str = "hue: the gates") -> Panel:
+def tinted_panel(inputs: Array, frames: Array, gates: Array) -> Panel:
     """
     Return the forecast tinted by the gates, after the inputs in grey.
 
@@ -137,10 +137,9 @@ def tinted_panel(inputs: Array, frames: Array, gates: Array, title: str = "hue: 
     inputs : (time, y, x), l frames
     frames : (time, y, x), n frames
     gates : (time, expert, y, x) in [0, 1], n frames
-    title : of the panel
     """
     tinted = overlaid_pictures(frames, gates, [expert_colour(place) for place in range(gates.shape[1])])
-    return Panel(title=title, pictures=np.concatenate((grey_pictures(inputs), tinted)))
+    return Panel(title="tinted by the gates", pictures=np.concatenate((grey_pictures(inputs), tinted)))
 
 
 def gate_panels(inputs: Array, gates: Array, experts: Sequence[str]) -> list[Panel]:

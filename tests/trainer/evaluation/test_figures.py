@@ -101,6 +101,14 @@ def test_gif_with_colours_is_close_to_the_exact_picture() -> None:
     assert max(np.abs(a.astype(int) - b).mean() for a, b in zip(exact, close, strict=True)) < 4
 
 
+def test_gif_keeps_the_colours_of_its_legend() -> None:
+    """They are few pixels among thousands of greys, which a palette made for the picture alone would round away."""
+    legend = dict(zip(("one", "two", "three"), EXPERT_COLOURS, strict=False))
+    pictures = decoded(moving_picture([panels_of(3)], CLOCK, "gif", legend))
+    for colour in legend.values():
+        assert contains(pictures[-1], np.full((8, 8, 3), colour, np.uint8))
+
+
 def test_large_frames_are_made_smaller_by_means() -> None:
     pictures = np.zeros((5, 900, 600, 3), np.uint8)
     pictures[:, :, ::2] = 200

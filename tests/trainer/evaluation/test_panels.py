@@ -122,7 +122,7 @@ def test_panels_of_experts_have_a_picture_for_every_frame() -> None:
     maps, names = np.full((3, 2, 6, 8), 0.5), ("up", "down")
     panels = [tinted_panel(INPUTS, TRUTH, maps), *gate_panels(INPUTS, maps, names), *part_panels(INPUTS, maps, names)]
     assert [panel.title for panel in panels] == [
-        "hue: the gates",
+        "tinted by the gates",
         "gate of up",
         "gate of down",
         "up alone",
