@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from schemas.messages import shown
 from schemas.model import Model
@@ -22,6 +22,7 @@ ALL = "all"
 """Name of the one expert of a model that is no mixture."""
 PROPERTIES = ("translation", "rotation", "intensity")
 """Names of the experts where neither the model nor the data name any."""
+_Value = TypeVar("_Value")
 _NAME = re.compile(r"\w[\w-]*")
 """Of an expert; it becomes part of parameters' and folders' names."""
 
@@ -42,10 +43,19 @@ class SyntheticData(Model):
 _SyntheticData = Annotated[SyntheticData, BeforeValidator(_store_alone, json_schema_input_type=str | SyntheticData)]
 
 
+def _ordered(of_experts: dict[str, _Value]) -> dict[str, _Value]:
+    """Order the three of the paper first, then others by name: how a file lists them is no matter."""
+
+    def place(name: str) -> tuple[int, str]:
+        return (PROPERTIES.index(name) if name in PROPERTIES else len(PROPERTIES), name)
+
+    return {name: of_experts[name] for name in sorted(of_experts, key=place)}
+
+
 class Data(Model):
     """What is learnt from."""
 
-    synthetic: dict[str, _SyntheticData] = Field(
+    synthetic: Annotated[dict[str, _SyntheticData], AfterValidator(_ordered)] = Field(
         {}, description="store by property; each names an expert", examples=[{"rotation": "rotation.zarr"}]
     )
     real: str | None = Field(None, min_length=1, description="path or URL of the store of real sequences")
@@ -101,7 +111,7 @@ class Network(Model):
     kind: ModelKind = Field(
         "stmoe-id", description="mixture with the identity as decoder, with a convolution, or one MIM"
     )
-    experts: dict[str, ExpertKind] = Field(
+    experts: Annotated[dict[str, ExpertKind], AfterValidator(_ordered)] = Field(
         {}, description="kind by name; empty: one for each synthetic store, ADDL for translation in stmoe-id, else MIM"
     )
     attention: Attention = Field("pixelwise", description="of the gates; none adds the experts, mean averages them")
@@ -249,23 +259,17 @@ class RunConfig(Model):
 
     @property
     def experts(self) -> dict[str, ExpertKind]:
-        """Kind of every expert by name, in the order of gates and reports; how a file lists them is no matter."""
+        """Kind of every expert by name, in the order of gates and reports."""
         if self.model.kind == "mim":
             return {ALL: "mim"}
         names = tuple(self.data.synthetic) or PROPERTIES
         advects = self.model.kind == "stmoe-id"
-        kinds = self.model.experts or {name: "addl" if advects and name == "translation" else "mim" for name in names}
-        return {name: kinds[name] for name in sorted(kinds, key=_place_of_expert)}
+        return self.model.experts or {name: "addl" if advects and name == "translation" else "mim" for name in names}
 
     @property
     def local(self) -> bool:
         """Whether the run has phases on synthetic data."""
         return self.schedule.kind == "local-global" and bool(self.data.synthetic)
-
-
-def _place_of_expert(name: str) -> tuple[int, str]:
-    """Return what experts are ordered by: the three of the paper, then others by name."""
-    return (PROPERTIES.index(name) if name in PROPERTIES else len(PROPERTIES), name)
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

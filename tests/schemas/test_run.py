@@ -97,6 +97,18 @@ def test_kinds_may_be_named_in_any_order() -> None:
     assert found == [expected] * 3
 
 
+def test_how_a_file_lists_stores_and_experts_is_no_matter() -> None:
+    """It decides the order in which sequences are read, and which gate is whose."""
+    stores = STORES | {"b": "b.zarr", "a": "a.zarr"}
+    configs = [
+        RunConfig.parse({"data": {"synthetic": dict(order)}}) for order in (stores.items(), sorted(stores.items()))
+    ]
+    expected = [*PROPERTIES, "a", "b"]
+    assert [list(config.data.synthetic) for config in configs] == [expected, expected]
+    assert [list(config.experts) for config in configs] == [expected, expected]
+    assert list(RunConfig.model_validate_json(configs[0].canonical_json()).data.synthetic) == expected
+
+
 @pytest.mark.parametrize(
     ("changes", "local"),
     [

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 
 from schemas.errors import InputError
 from schemas.run import RunConfig
 from trainer.data.batches import Batch
 from trainer.data.reader import Source
-from trainer.data.splits import DEFAULT_SEQUENCES, Split, select
+from trainer.data.splits import Split, select
 from trainer.data.stores import SequenceStore, open_store, warn_of_properties
 from trainer.data.stream import ordered, stream
 from trainer.training.distributed import Place
@@ -37,11 +38,13 @@ class Feed:
         self._config, self._phase, self._place = config, phase, place
         self._streams: list[Iterator[Batch]] = []
         stores = _opened(config, phase)
-        warn_of_properties({name: store for name, store in stores.items() if name in config.data.synthetic})
+        if phase.data:
+            warn_of_properties(stores)
         first = next(iter(stores.values()))
         self.height, self.width = first.height, first.width
-        self._training = [_source(config, name, store, "train") for name, store in stores.items()]
-        self._validation = [_source(config, name, store, "validation") for name, store in stores.items()]
+        source = partial(_synthetic if phase.data else _real, config)
+        self._training = [source(name, store, "train") for name, store in stores.items()]
+        self._validation = [source(name, store, "validation") for name, store in stores.items()]
 
     def training(self, start: tuple[int, int]) -> Iterator[Batch]:
         """Yield shuffled batches for ever, from (epoch, batch) on."""
@@ -101,10 +104,12 @@ def _opened(config: RunConfig, phase: Phase) -> Mapping[str, SequenceStore]:
     return {"real": open_store(config.data.real)}
 
 
-def _source(config: RunConfig, name: str, store: SequenceStore, split: Split) -> Source:
-    data = config.data
-    sequences = data.synthetic[name].sequences if name in data.synthetic else DEFAULT_SEQUENCES
-    selection = select(store, split, sequences)
-    if split == "train" and name not in data.synthetic and data.real_sequences is not None:
-        selection = selection.first(data.real_sequences)
+def _synthetic(config: RunConfig, name: str, store: SequenceStore, split: Split) -> Source:
+    return Source(store, select(store, split, config.data.synthetic[name].sequences))
+
+
+def _real(config: RunConfig, _name: str, store: SequenceStore, split: Split) -> Source:
+    selection = select(store, split)
+    if split == "train" and config.data.real_sequences is not None:
+        selection = selection.first(config.data.real_sequences)
     return Source(store, selection)

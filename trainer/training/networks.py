@@ -14,7 +14,7 @@ from trainer.models.decoder import ConvolutionDecoder, IdentityDecoder
 from trainer.models.gating import ConstantGate, PixelwiseGate, UniformGate
 from trainer.models.mim import MIM
 from trainer.models.stmoe import STMoE
-from trainer.training.phases import Phase
+from trainer.training.phases import DECODER, Phase
 
 CHANNELS = 1
 """Of a frame: stores hold grey ones."""
@@ -59,7 +59,7 @@ def check_frames(config: RunConfig, height: int, width: int) -> None:
 
 def start_from(network: nn.Module, phase: Phase, earlier: str, parameters: Mapping[str, Tensor]) -> None:
     """
-    Load what an earlier phase learnt: its parameters of the same name, and F0's for an expert of the same kind.
+    Load what an earlier phase learnt: its parameters of the same name, and where asked F0's for an expert of its kind.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def start_from(network: nn.Module, phase: Phase, earlier: str, parameters: Mappi
     """
     own = network.state_dict()
     found = {name: value for name, value in parameters.items() if name in own}
-    if earlier == "decoder" and phase.stage == "experts":
+    if earlier == DECODER and phase.warm_start:
         found |= _of_first_network(parameters, own, phase.experts[0])
     network.load_state_dict({**own, **found})
 

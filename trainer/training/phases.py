@@ -33,6 +33,8 @@ class Phase:
     budget: Budget
     after: tuple[str, ...] = ()
     """Phases whose best parameters it starts from, a later one over an earlier."""
+    warm_start: bool = False
+    """Whether its expert starts from the network that the decoder was learnt with."""
 
     @property
     def gated(self) -> bool:
@@ -118,6 +120,7 @@ def _expert(config: RunConfig, name: str, after: tuple[str, ...]) -> Phase:
         objective="advection" if advects else "one-step",
         budget=config.schedule.addl if advects else config.schedule.mim,
         after=after,
+        warm_start=config.schedule.warm_start,
     )
 
 

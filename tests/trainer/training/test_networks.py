@@ -110,6 +110,15 @@ def test_warm_start_hands_the_first_network_to_experts_of_its_kind(kind: str) ->
             assert changed(before, snapshot(model)) == set()
 
 
+def test_without_warm_start_the_first_network_hands_on_its_decoder_alone() -> None:
+    config = config_of("stmoe-conv", schedule={"warm_start": False})
+    phase = phase_of(config, "expert-rotation")
+    model, learnt = network_of(config, phase), snapshot(network(config_of("stmoe-conv", seed=9), "decoder"))
+    before = snapshot(model)
+    start_from(model, phase, "decoder", learnt)
+    assert {name.split(".")[0] for name in changed(before, snapshot(model))} == {"decoder"}
+
+
 def test_an_earlier_phase_hands_on_what_has_the_same_name_and_no_more() -> None:
     config = config_of("stmoe-conv")
     phase = phase_of(config, "gates")
