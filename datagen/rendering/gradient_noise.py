@@ -1,12 +1,13 @@
 """
 Improved gradient noise in (x, y, t) on a grid of coordinates (Perlin, "Improving noise", SIGGRAPH 2002).
 
-Inside a lattice cell, with u, v the fractions along x and y, f(s) = s^3 (s (6 s - 15) + 10) the fade and t fixed, the noise is
+Inside a lattice cell, with u, v the fractions along x and y, f(s) = s^3 (s (6 s - 15) + 10) the fade and t fixed, the
+noise is
 
     sum over a in (1, v, f(v), v f(v))  a * P_a(x),    P_a(x) = k0 + k1 u + f(u) (k2 + k3 u),
 
-because every gradient product is linear. P depends on the lattice row alone, so it is computed once a row of cells, and a
-pixel then costs four multiplications and additions per octave that run over the whole width of a frame.
+because every gradient product is linear. P depends on the lattice row alone, so it is computed once a row of cells, and
+a pixel then costs four multiplications and additions per octave that run over the whole width of a frame.
 """
 
 import math

@@ -101,7 +101,7 @@ def fill_noise(plan, seed, index, noise, words):
 
 @njit(nogil=True, cache=True)
 def sum_of_magnitudes(frame):
-    """Return sum |frame| of a (y, x) float32 frame, by columns: independent sums, which LLVM vectorises in a fixed order."""
+    """Return sum |frame| of a (y, x) float32 frame, by columns: sums that LLVM vectorises in a fixed order."""
     columns = np.zeros(frame.shape[1], np.float32)
     for y in range(frame.shape[0]):
         row = frame[y]

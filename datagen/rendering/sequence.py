@@ -138,7 +138,14 @@ class Renderer:
             self._store(k, shown, clean, noise, mask, scale, pictures)
 
     def _store(
-        self, k: int, rows: Array, clean: Array, noise: Array, mask: Array, scale: np.float32, pictures: dict[str, Array]
+        self,
+        k: int,
+        rows: Array,
+        clean: Array,
+        noise: Array,
+        mask: Array,
+        scale: np.float32,
+        pictures: dict[str, Array],
     ) -> None:
         store = _STORE[self.spec.dtype]
         for name, picture in pictures.items():
@@ -228,5 +235,3 @@ def _checked_sprites(spec: RenderSpec, sprites: Array | None) -> Array:
     if digest != named.sha256:
         raise InputError(f"the sprites have SHA-256 {digest[:12]}…; the spec names {named.sha256[:12]}…")
     return sprites
-
-

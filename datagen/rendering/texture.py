@@ -51,4 +51,3 @@ def sine_of_turns(x):
         _SINE[0]
         + square * (_SINE[1] + square * (_SINE[2] + square * (_SINE[3] + square * (_SINE[4] + square * _SINE[5]))))
     )
-
