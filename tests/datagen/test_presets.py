@@ -89,7 +89,7 @@ def test_growth_and_decay_matter(small: RenderSpec, digits: np.ndarray, sequence
 
 
 def test_every_digit_can_be_seen(sequences: Sequences) -> None:
-    """At first and last half of a digit's usual 22 pixels (at 32x32) are in front in 95 % of draws; overlap hides some."""
+    """At first and last half of its usual 22 pixels (at 32x32) are in front in 95 % of draws; overlap hides some."""
     mask = sequences.mask
     assert mask is not None
     for item in (1, 2, 3):
