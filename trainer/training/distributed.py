@@ -34,12 +34,16 @@ class Place:
         """Return a module whose gradients are averaged over all processes."""
         if self.world == 1:
             return module
-        return DistributedDataParallel(module, device_ids=[self.device] if self.device.type == "cuda" else None)
+        self.barrier()
+        # A static graph may leave out parameters: MIM-N has no past to look at in the forecast of one frame from two.
+        ids = [self.device] if self.device.type == "cuda" else None
+        return DistributedDataParallel(module, device_ids=ids, static_graph=True)
 
     def summed(self, values: Tensor) -> Tensor:
-        """Return the sum of a tensor over all processes."""
+        """Return the sum of a tensor over all processes; raises InputError where one of them has ended."""
         if self.world > 1:
-            distributed.all_reduce(values)
+            with _all_there():
+                distributed.all_reduce(values)
         return values
 
     def any(self, flag: bool) -> bool:
@@ -49,9 +53,10 @@ class Place:
         return bool(self.summed(torch.tensor(float(flag), device=self.device)) > 0)
 
     def barrier(self) -> None:
-        """Wait for all processes."""
+        """Wait for all processes; raises InputError where one of them has ended."""
         if self.world > 1:
-            distributed.barrier()
+            with _all_there():
+                distributed.barrier()
 
 
 @contextmanager
@@ -80,6 +85,17 @@ def placed(device: str) -> Iterator[Place]:
         yield Place(chosen, rank, world)
     finally:
         distributed.destroy_process_group()
+
+
+@contextmanager
+def _all_there() -> Iterator[None]:
+    """Say in one line that another process has ended, which has said why."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise InputError(
+            "another process of this run has ended and says why; when that is mended, the same command continues"
+        ) from error
 
 
 def device_of(asked: str, local_rank: int = 0) -> torch.device:

@@ -9,7 +9,7 @@ from schemas.run import RunConfig
 from trainer.data.batches import Batch
 from trainer.data.reader import Source
 from trainer.data.splits import Split, select
-from trainer.data.stores import SequenceStore, open_store, warn_of_properties
+from trainer.data.stores import SequenceStore, open_store
 from trainer.data.stream import ordered, stream
 from trainer.training.distributed import Place
 from trainer.training.phases import Phase
@@ -37,14 +37,13 @@ class Feed:
     def __init__(self, config: RunConfig, phase: Phase, place: Place) -> None:
         self._config, self._phase, self._place = config, phase, place
         self._streams: list[Iterator[Batch]] = []
-        stores = _opened(config, phase)
-        if phase.data:
-            warn_of_properties(stores)
-        first = next(iter(stores.values()))
+        self.stores = _opened(config, phase)
+        """By the property that each teaches; the real one by `real`."""
+        first = next(iter(self.stores.values()))
         self.height, self.width = first.height, first.width
         source = partial(_synthetic if phase.data else _real, config)
-        self._training = [source(name, store, "train") for name, store in stores.items()]
-        self._validation = [source(name, store, "validation") for name, store in stores.items()]
+        self._training = [source(name, store, "train") for name, store in self.stores.items()]
+        self._validation = [source(name, store, "validation") for name, store in self.stores.items()]
 
     def training(self, start: tuple[int, int]) -> Iterator[Batch]:
         """Yield shuffled batches for ever, from (epoch, batch) on."""

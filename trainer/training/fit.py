@@ -9,18 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+import torch
 import yaml
 from torch import Tensor
 
 from schemas.errors import InputError
 from schemas.run import RunConfig
+from trainer.data.stores import warn_of_properties
 from trainer.training.checkpoint import LAST, Progress, load_own
 from trainer.training.distributed import Place, placed
 from trainer.training.feeding import Feed
 from trainer.training.folder import CHECKPOINTS, CONFIG, best_of, read_config
 from trainer.training.loop import Loop, Report
-from trainer.training.networks import check_frames, network_of, start_from
-from trainer.training.phases import Phase, Stage, chosen, phases_of
+from trainer.training.networks import check_frames, load_parameters, network_of, start_from
+from trainer.training.phases import Phase, Stage, chosen, named, phases_of
 from trainer.training.provenance import write_provenance
 from trainer.training.recording import Recorder
 
@@ -69,6 +71,9 @@ def fit(
     """
     phases = chosen(phases_of(config), stage, expert)
     with placed(device) as place, _stopping() as stopped:
+        if not (run / CONFIG).exists():
+            for phase in phases:
+                _require_fit(config, phase, place)
         if place.first:
             _claim(run, config)
         place.barrier()
@@ -78,7 +83,17 @@ def fit(
             if not done[phase.name].finished:
                 break
         whole = all(phase.name in done and done[phase.name].finished for phase in phases)
-        return FitReport(run, done, None if whole else stopped())
+        return FitReport(run, done, None if whole else stopped() or signal.SIGTERM)  # it may have gone to another rank
+
+
+def _require_fit(config: RunConfig, phase: Phase, place: Place) -> None:
+    """Refuse data and sizes that do not fit each other: a run that cannot begin leaves no folder behind."""
+    with closing(Feed(config, phase, place)) as feed:
+        check_frames(config, feed.height, feed.width)
+        feed.training((0, 0))
+        feed.validation()
+    with torch.device("meta"):
+        network_of(config, phase)
 
 
 def _fit_phase(
@@ -98,6 +113,8 @@ def _fit_phase(
     # Only the first process writes, so it alone takes the lock.
     with _locked(folder) if place.first else nullcontext(), closing(Feed(config, phase, place)) as feed:
         check_frames(config, feed.height, feed.width)
+        if phase.data and place.first:
+            warn_of_properties(feed.stores)
         network = network_of(config, phase)
         for earlier in phase.after:
             start_from(network, phase, earlier, _best_parameters(config, run, phase, earlier, place))
@@ -123,7 +140,10 @@ def _best_parameters(config: RunConfig, run: Path, phase: Phase, earlier: str, p
             f"{phase.name} starts from {earlier}, which is not finished in {run}; "
             "run the same command without --phase and --expert, or with those of that phase"
         )
-    return load_own(best_of(run, earlier), config, earlier, place.device).network
+    best = best_of(run, earlier)
+    network = network_of(config, named(config, earlier))
+    load_parameters(network, load_own(best, config, earlier, place.device).network, best)
+    return network.state_dict()
 
 
 def _claim(run: Path, config: RunConfig) -> None:

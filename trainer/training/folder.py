@@ -9,8 +9,8 @@ from schemas.errors import InputError
 from schemas.run import RunConfig
 from trainer.models.stmoe import STMoE
 from trainer.training.checkpoint import BEST, Checkpoint, load
-from trainer.training.networks import network_of
-from trainer.training.phases import FORECASTING, phases_of
+from trainer.training.networks import load_parameters, network_of
+from trainer.training.phases import FORECASTING, named
 
 CONFIG = "config.yaml"
 CHECKPOINTS = "checkpoints"
@@ -50,12 +50,12 @@ def load_forecaster(path: Path, device: torch.device) -> tuple[STMoE, Checkpoint
     Raises
     ------
     InputError
-        there is none, or it is damaged or of another version.
+        there is none, or it is damaged or of another model or version.
     """
-    checkpoint = load(_forecaster_of(path) if path.is_dir() else path, device)
-    phase = next(phase for phase in phases_of(checkpoint.config) if phase.name == checkpoint.phase)
-    network = network_of(checkpoint.config, phase)
-    network.load_state_dict(checkpoint.network)
+    file = _forecaster_of(path) if path.is_dir() else path
+    checkpoint = load(file, device)
+    network = network_of(checkpoint.config, named(checkpoint.config, checkpoint.phase))
+    load_parameters(network, checkpoint.network, file)
     return network.to(device).eval(), checkpoint
 
 

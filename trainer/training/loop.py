@@ -19,7 +19,7 @@ from trainer.training.checkpoint import BEST, LAST, Checkpoint, Progress, load_o
 from trainer.training.distributed import Place
 from trainer.training.draws import Draws, draw, transformed
 from trainer.training.feeding import Feed
-from trainer.training.networks import trainable
+from trainer.training.networks import load_parameters, trainable
 from trainer.training.objectives import Trainee, as_fractions
 from trainer.training.phases import GATE, Phase
 from trainer.training.recording import Recorder
@@ -205,8 +205,13 @@ class Loop:
         if not path.exists():
             return
         saved = load_own(path, self.config, self.phase.name, self.place.device)
-        self.network.load_state_dict(saved.network)
-        self.optimiser.load_state_dict(dict(saved.optimiser))
+        load_parameters(self.network, saved.network, path)
+        try:
+            self.optimiser.load_state_dict(dict(saved.optimiser))
+        except (KeyError, ValueError) as error:  # it has no state, as the best checkpoint, or that of other parameters
+            raise InputError(
+                f"{path} has no state of the optimiser to go on from; put back the checkpoint that was there"
+            ) from error
         self.progress = saved.progress
 
     def _count(self, since: tuple[float, float]) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +58,31 @@ def check_frames(config: RunConfig, height: int, width: int) -> None:
         )
 
 
+def load_parameters(network: nn.Module, parameters: Mapping[str, Tensor], path: Path) -> None:
+    """
+    Give a network the parameters and buffers of a checkpoint.
+
+    Parameters
+    ----------
+    parameters : by name
+    path : of the checkpoint, for the message
+
+    Raises
+    ------
+    InputError
+        they are those of another network; nothing is loaded.
+    """
+    own = network.state_dict()
+    for name in (*own, *parameters):
+        ours, theirs = _shape(own.get(name)), _shape(parameters.get(name))
+        if ours != theirs:
+            raise InputError(
+                f"{path} is of another model: {name} is {theirs} there and {ours} in the network of its configuration; "
+                "put back the checkpoint that was there"
+            )
+    network.load_state_dict(parameters)
+
+
 def start_from(network: nn.Module, phase: Phase, earlier: str, parameters: Mapping[str, Tensor]) -> None:
     """
     Load what an earlier phase learnt: its parameters of the same name, and where asked F0's for an expert of its kind.
@@ -65,7 +91,7 @@ def start_from(network: nn.Module, phase: Phase, earlier: str, parameters: Mappi
     ----------
     network : of the phase
     earlier : name of the earlier phase
-    parameters : the best ones of that phase
+    parameters : the best ones of that phase, all of them
     """
     own = network.state_dict()
     found = {name: value for name, value in parameters.items() if name in own}
@@ -83,6 +109,13 @@ def trainable(network: nn.Module, phase: Phase) -> dict[str, nn.Parameter]:
         if trained:
             chosen[name] = parameter
     return chosen
+
+
+def _shape(tensor: Tensor | None) -> str:
+    """Return what is to be said of a parameter or buffer: 16x8x3x3, a number, or missing."""
+    if tensor is None:
+        return "missing"
+    return "x".join(map(str, tensor.shape)) or "one number"
 
 
 def _of_first_network(parameters: Mapping[str, Tensor], own: Mapping[str, Tensor], expert: str) -> dict[str, Tensor]:

@@ -67,6 +67,22 @@ def phases_of(config: RunConfig) -> tuple[Phase, ...]:
     return (*local, *gates, _joint(config, experts, (*before, *(phase.name for phase in gates))))
 
 
+def named(config: RunConfig, name: str) -> Phase:
+    """
+    Return a phase of a run by name.
+
+    Raises
+    ------
+    InputError
+        the run has no such phase.
+    """
+    phases = phases_of(config)
+    for phase in phases:
+        if phase.name == name:
+            return phase
+    raise InputError(_no_such(f"phase {name}", phases))
+
+
 def chosen(phases: tuple[Phase, ...], stage: Stage | None, expert: str | None) -> tuple[Phase, ...]:
     """
     Return the phases of a stage, or those of one expert.
@@ -83,8 +99,12 @@ def chosen(phases: tuple[Phase, ...], stage: Stage | None, expert: str | None) -
     )
     if not found:
         asked = f"expert {expert}" if expert else f"phase {stage}"
-        raise InputError(f"the run has no {asked}; its phases are {', '.join(phase.name for phase in phases)}")
+        raise InputError(_no_such(asked, phases))
     return found
+
+
+def _no_such(asked: str, phases: tuple[Phase, ...]) -> str:
+    return f"the run has no {asked}; its phases are {', '.join(phase.name for phase in phases)}"
 
 
 def _local_phases(config: RunConfig) -> tuple[Phase, ...]:
