@@ -64,7 +64,7 @@ def read_fields(config: str) -> dict[str, Any]:
         it does not exist, cannot be read, or is no mapping.
     """
     path = Path(config)
-    if not path.exists() and (SHIPPED / f"{config}.yaml").exists():
+    if not path.is_file() and (SHIPPED / f"{config}.yaml").exists():
         path = SHIPPED / f"{config}.yaml"
     try:
         fields = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -31,7 +31,7 @@ def warp(image: Tensor, flow: Tensor, *, sampling: Sampling, padding: Padding) -
     -------
     (batch, channel, y, x), float32 or better
     """
-    image, flow = _precise(image, flow)
+    image, flow = precise(image, flow)
     y, x = flow.shape[-2:]
     # grid_sample counts from -1 to 1, here between the outer edges of the outer pixels: unlike between their centres
     # (align_corners=True) that is free of rounding where y and x are powers of 2, so a flow of zeros is the identity.
@@ -64,7 +64,7 @@ def warp_gaussian(image: Tensor, flow: Tensor, diffusion: float, *, padding: Pad
     -------
     (batch, channel, y, x), float32 or better
     """
-    image, flow = _precise(image, flow)
+    image, flow = precise(image, flow)
     y, x = flow.shape[-2:]
     columns, column_weights = _window(torch.arange(x, device=flow.device) - flow[:, 0], x, 2 * diffusion)
     rows, row_weights = _window(torch.arange(y, device=flow.device)[:, None] - flow[:, 1], y, 2 * diffusion)
@@ -95,7 +95,8 @@ def compose_flows(earlier: Tensor, later: Tensor) -> Tensor:
     return later + warp(earlier, later, sampling="bilinear", padding="border")
 
 
-def _precise(image: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
+def precise(image: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
+    """Return an image and a flow in float32, or better if one of them is, which tells parts of a pixel."""
     dtype = torch.promote_types(torch.promote_types(image.dtype, flow.dtype), torch.float32)
     return image.to(dtype), flow.to(dtype)
 

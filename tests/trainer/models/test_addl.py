@@ -3,12 +3,11 @@
 import math
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from trainer.models.addl import ADDL, _reflected
+from trainer.models.addl import ADDL
 from trainer.models.warping import warp, warp_gaussian
 
 
@@ -81,15 +80,6 @@ def test_frames_of_any_size_move(size: tuple[int, int]) -> None:
     assert frames.shape == (2, 2, 1, *size)
     assert flows.shape == (2, 2, 2, *size)
     assert frames.isfinite().all()
-
-
-@pytest.mark.parametrize("size", [(1, 1), (2, 3), (5, 9), (8, 16)])
-def test_frames_are_continued_by_reflection(size: tuple[int, int]) -> None:
-    frames = torch.rand(2, 3, *size, generator=seeded())
-    beyond = [(0, -length % 8) for length in size]
-    # NumPy, unlike PyTorch, reflects repeatedly where more is wanted than there is.
-    expected = np.pad(frames.numpy(), [(0, 0), (0, 0), *beyond], mode="reflect")
-    assert torch.equal(_reflected(frames, 8), torch.from_numpy(expected))
 
 
 def test_roll_out_is_its_own_forecasts_fed_back() -> None:
