@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from numpy.typing import NDArray
 
 from schemas.errors import InputError
 from tests.commands import ROOT, Done, finished
@@ -33,7 +34,7 @@ STEPS = 10
 
 
 def fields_of(stores: Stores, **changes: Any) -> dict[str, Any]:
-    """Return a run with experts of both kinds, so that every objective, and every way to freeze, is among its phases."""
+    """Return a run with experts of both kinds, so that every objective and way to freeze is among its phases."""
     budget = {"steps": STEPS, "batch": 4, "validate_every": 5}
     fields = tiny_fields(stores, schedule=dict.fromkeys(("decoder", "mim", "addl", "gates", "joint"), budget))
     fields["data"]["synthetic"] = {name: stores[name] for name in ("translation", "rotation")}
@@ -123,7 +124,7 @@ def test_a_loss_that_is_no_number_in_one_process_stops_all(stores: Stores, tmp_p
     """The run forecasts one frame from two, so that MIM-N never looks back: not all parameters have gradients."""
     frames = np.random.default_rng(0).random((12, 3, 16, 16), np.float32)
     frames[7] = 1e30  # a number, but not when squared
-    arrays = {"frames": frames, "split": np.array([0] * 10 + [1] * 2, np.uint8)}
+    arrays: dict[str, NDArray[Any]] = {"frames": frames, "split": np.array([0] * 10 + [1] * 2, np.uint8)}
     store = write_real_store(tmp_path / "huge.zarr", arrays)
     fields = fields_of(stores | {"real": str(store)}, model={"kind": "mim", "mim": {"hidden": 4}})
     fields["data"] |= {"synthetic": {}, "horizon": 1}
