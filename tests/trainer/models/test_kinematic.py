@@ -19,7 +19,7 @@ from trainer.models.kinematic import (
 
 SIZE, INPUTS, HORIZON = 48, 4, 6
 LEADS = range(1, HORIZON + 1)
-EDGES = 0.45
+EDGES = 0.6
 """Squared error that resampling costs at the edges of an object, where shapes are sharper than pixels tell."""
 
 
