@@ -133,7 +133,8 @@ def test_a_loss_that_is_no_number_in_one_process_stops_all(stores: Stores, tmp_p
     assert [done.code for done in dones] == [1] * WORLD
     said = sorted(done.error for done in dones)
     found = re.fullmatch(
-        rf"the loss of joint is \w+, sequences 7 of {store}, at step (\d+); nothing was changed.*", said[0]
+        rf"the loss of joint is \w+, sequences 7 of {re.escape(str(store))}, at step (\d+); nothing was changed.*",
+        said[0],
     )
     assert found, said
     assert said[1].startswith(f"the loss of joint is not finite in another process at step {found[1]}; nothing was")

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,23 @@ from schemas.errors import InputError
 from schemas.run import RunConfig
 from tests.commands import finished
 from tests.trainer.commands import start
-from tests.trainer.tiny import PROPERTIES, STEPS, changed, parameters, saved, snapshot, tiny_config, tiny_fields
+from tests.trainer.tiny import (
+    CPU,
+    PROPERTIES,
+    STEPS,
+    changed,
+    parameters,
+    phase_of,
+    saved,
+    snapshot,
+    tiny_config,
+    tiny_fields,
+)
 from tests.waiting import wait_for
-from trainer.training.checkpoint import BEST, LAST, Progress
+from trainer.training.checkpoint import BEST, LAST, Progress, load, save
 from trainer.training.fit import FitReport, fit
 from trainer.training.loop import Loop, Report
+from trainer.training.networks import network_of
 from trainer.training.recording import read_log
 
 Stores = dict[str, str]
@@ -250,6 +263,33 @@ def test_a_checkpoint_of_another_run_is_refused(whole: Path, stores: Stores, tmp
     (tmp_path / "checkpoints/decoder" / LAST).write_bytes((whole / "checkpoints/decoder" / LAST).read_bytes())
     assert "is of phase decoder of another model or run" in refused(config, tmp_path, stage="decoder")
     assert "is of phase decoder of another model or run" in refused(config, tmp_path, expert="rotation")
+
+
+def give_another_network(file: Path) -> None:
+    """Give a checkpoint the parameters of a network with more features."""
+    own = load(file, CPU)
+    other = own.config.model_copy(update={"model": own.config.model.model_copy(update={"features": 3})})
+    save(file, replace(own, network=network_of(other, phase_of(other, own.phase)).state_dict()))
+
+
+def test_parameters_of_another_model_under_the_same_configuration_are_refused(stores: Stores, tmp_path: Path) -> None:
+    config, folder = tiny_config(stores, "stmoe-conv"), tmp_path / "checkpoints/decoder"
+    fit(config, tmp_path, show=raising(signal.SIGTERM, "decoder", 3))
+    give_another_network(folder / LAST)
+    assert refused(config, tmp_path).startswith(f"{folder / LAST} is of another model: experts.all.head.weight is ")
+    (folder / LAST).unlink()
+    fit(config, tmp_path, stage="decoder")
+    give_another_network(folder / BEST)
+    assert refused(config, tmp_path).startswith(f"{folder / BEST} is of another model: experts.all.head.weight is ")
+
+
+def test_the_best_checkpoint_in_place_of_the_last_is_refused(stores: Stores, tmp_path: Path) -> None:
+    fit(tiny_config(stores), tmp_path, show=raising(signal.SIGTERM, "decoder", 3))
+    folder = tmp_path / "checkpoints/decoder"
+    (folder / LAST).write_bytes((folder / BEST).read_bytes())
+    assert refused(tiny_config(stores), tmp_path) == (
+        f"{folder / LAST} has no state of the optimiser to go on from; put back the checkpoint that was there"
+    )
 
 
 def test_a_damaged_checkpoint_is_refused_and_left_as_it_is(stores: Stores, tmp_path: Path) -> None:
