@@ -13,8 +13,8 @@ RUN_VERSION: Final = 1
 """Raised with every change that an older run or checkpoint cannot follow."""
 
 Scale = Literal["small", "paper"]
-ModelKind = Literal["stmoe-id", "stmoe-conv", "mim"]
-ExpertKind = Literal["mim", "addl"]
+ModelKind = Literal["stmoe-id", "stmoe-conv", "stmoe-kinematic", "mim"]
+ExpertKind = Literal["mim", "addl", "kinematic-translation", "kinematic-rotation"]
 Attention = Literal["pixelwise", "uniform", "none", "mean"]
 Precision = Literal["fp32", "bf16"]
 
@@ -22,6 +22,11 @@ ALL = "all"
 """Name of the one expert of a model that is no mixture."""
 PROPERTIES = ("translation", "rotation", "intensity")
 """Names of the experts where neither the model nor the data name any."""
+SPECIAL: Final[dict[ModelKind, dict[str, ExpertKind]]] = {
+    "stmoe-id": {"translation": "addl"},
+    "stmoe-kinematic": {"translation": "kinematic-translation", "rotation": "kinematic-rotation"},
+}
+"""Experts of a model that are no MIM, by property."""
 _Value = TypeVar("_Value")
 _NAME = re.compile(r"\w[\w-]*")
 """Of an expert; it becomes part of parameters' and folders' names."""
@@ -93,6 +98,13 @@ class Addl(Model):
     magnitude: float = Field(0, ge=-1, le=1, description="weight of |flow|^2, flow in px/frame")
 
 
+class Kinematic(Model):
+    """Size of the estimator of a kinematic expert."""
+
+    width: int = Field(16, ge=2, le=256, description="channels after the first convolution")
+    stages: int = Field(3, ge=1, le=6, description="halvings of the frame")
+
+
 class Gating(Model):
     """Size of the gating network."""
 
@@ -109,10 +121,12 @@ class Network(Model):
     """What is trained."""
 
     kind: ModelKind = Field(
-        "stmoe-id", description="mixture with the identity as decoder, with a convolution, or one MIM"
+        "stmoe-id", description="mixture with the identity as decoder, with a convolution, of kinematics, or one MIM"
     )
     experts: Annotated[dict[str, ExpertKind], AfterValidator(_ordered)] = Field(
-        {}, description="kind by name; empty: one for each synthetic store, ADDL for translation in stmoe-id, else MIM"
+        {},
+        description="kind by name; empty: one for each synthetic store, in stmoe-id ADDL for translation, in "
+        "stmoe-kinematic kinematics for translation and rotation, else MIM",
     )
     attention: Attention = Field("pixelwise", description="of the gates; none adds the experts, mean averages them")
     rollout: Literal["stateful", "window"] = Field(
@@ -121,6 +135,7 @@ class Network(Model):
     features: int = Field(4, ge=1, le=256, description="channels that a decoder of convolutions decodes")
     mim: Mim = Mim()
     addl: Addl = Addl()
+    kinematic: Kinematic = Kinematic()
     gating: Gating = Gating()
 
 
@@ -170,9 +185,13 @@ class Schedule(Model):
     warm_start: bool = Field(
         True, description="experts of the decoder's kind start from the network it was learnt with"
     )
+    experts_from: str | None = Field(
+        None, min_length=1, description="run whose decoder and experts are taken; none of them is trained again"
+    )
     decoder: Budget = Budget(steps=3000, learning_rate=1e-3)
     mim: Budget = Budget(steps=2000, learning_rate=1e-3)
     addl: Budget = Budget(steps=4000, learning_rate=5e-4)
+    kinematic: Budget = Budget(steps=5000, batch=32, learning_rate=2.5e-3, warmup=100)
     gates: Budget = Budget(steps=300, learning_rate=3e-3, validate_every=50, patience=10)
     joint: Budget = Budget(
         steps=600, learning_rate=1e-3, expert_learning_rate=7e-4, warmup=50, validate_every=50, patience=20
@@ -200,6 +219,7 @@ PAPER: Final[dict[str, Any]] = {
         "features": 16,
         "mim": {"layers": 4, "hidden": 64, "kernel": 5, "patch": 4},
         "addl": {"width": 64, "stages": 5},
+        "kinematic": {"width": 32, "stages": 5},
         "gating": {"channels": 32, "dilations": (1, 2, 4, 1), "head": 16},
     },
     "schedule": {
@@ -207,6 +227,7 @@ PAPER: Final[dict[str, Any]] = {
         "decoder": {"steps": 100_000, "batch": 16, "learning_rate": 5e-4, "validate_every": 2000},
         "mim": {"steps": 100_000, "batch": 16, "learning_rate": 5e-4, "validate_every": 2000},
         "addl": {"steps": 50_000, "batch": 64, "learning_rate": 1e-4, "validate_every": 2000},
+        "kinematic": {"steps": 50_000, "batch": 32, "learning_rate": 1e-3, "warmup": 1000, "validate_every": 2000},
         "gates": {"steps": 1000, "batch": 8, "learning_rate": 1e-3, "validate_every": 50, "patience": 10},
         "joint": {
             "steps": 5000,
@@ -250,11 +271,21 @@ class RunConfig(Model):
                 raise ValueError(
                     f"an expert cannot be named {shown(name)}; give letters, digits, - and _, e.g. rotation"
                 )
-        if self.model.kind != "mim" and self.data.synthetic and names - set(self.data.synthetic) and self.local:
+        if (
+            self.model.kind != "mim"
+            and self.data.synthetic
+            and names - set(self.data.synthetic)
+            and self._trains_experts
+        ):
             missing = sorted(names - set(self.data.synthetic))[0]
             raise ValueError(f"data.synthetic has no store for the expert {missing}; give one, e.g. {missing}.zarr")
-        if self.model.kind == "stmoe-conv" and "addl" in self.experts.values():
-            raise ValueError("model.experts has an addl, which emits images; give mim, or the model stmoe-id")
+        images = sorted(set(self.experts.values()) - {"mim"})
+        if self.model.kind == "stmoe-conv" and images:
+            raise ValueError(f"model.experts has an {images[0]}, which emits images; give mim, or the model stmoe-id")
+        if self.schedule.experts_from is not None and (self.schedule.kind == "end-to-end" or self.data.real is None):
+            raise ValueError(
+                "schedule.experts_from needs gates to train; give data.real and schedule.kind local-global"
+            )
         return self
 
     @property
@@ -263,13 +294,17 @@ class RunConfig(Model):
         if self.model.kind == "mim":
             return {ALL: "mim"}
         names = tuple(self.data.synthetic) or PROPERTIES
-        advects = self.model.kind == "stmoe-id"
-        return self.model.experts or {name: "addl" if advects and name == "translation" else "mim" for name in names}
+        special = SPECIAL.get(self.model.kind, {})
+        return self.model.experts or {name: special.get(name, "mim") for name in names}
+
+    @property
+    def _trains_experts(self) -> bool:
+        return self.local and self.schedule.experts_from is None
 
     @property
     def local(self) -> bool:
-        """Whether the run has phases on synthetic data."""
-        return self.schedule.kind == "local-global" and bool(self.data.synthetic)
+        """Whether experts are, or were in another run, trained on synthetic data."""
+        return self.schedule.kind == "local-global" and bool(self.data.synthetic or self.schedule.experts_from)
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

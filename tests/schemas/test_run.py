@@ -131,7 +131,7 @@ def test_a_run_is_local_where_it_learns_from_synthetic_data(changes: dict[str, A
         ({"scale": "medium"}, "scale is medium; give one of small, paper"),
         ({"seed": -1}, "seed is -1; give a whole number from 0"),
         ({"seed": 0.5}, "seed is 0.5; give a whole number"),
-        ({"model": {"kind": "stmoe"}}, "model.kind is stmoe; give one of stmoe-id, stmoe-conv, mim"),
+        ({"model": {"kind": "stmoe"}}, "model.kind is stmoe; give one of stmoe-id, stmoe-conv, stmoe-kinematic, mim"),
         ({"model": {"experts": {"a": "lstm"}}}, "model.experts.a is lstm; give one of mim, addl"),
         ({"model": {"mim": {"kernel": 4}}}, "model.mim.kernel is 4; give one of 1, 3, 5, 7"),
         ({"model": {"gating": {"dilations": []}}}, "model.gating.dilations is []; give a list of 1 or more"),

@@ -59,4 +59,5 @@ def blurred(image: Tensor, deviation: float, *, mass: bool = False) -> Tensor:
     offsets = torch.arange(-radius, radius + 1, device=image.device, dtype=image.dtype)
     kernel = torch.softmax(-(offsets**2) / (2 * deviation**2), 0)
     image = pad(image, (radius,) * 4, "constant" if mass else "replicate")
-    return conv2d(conv2d(image, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
+    with torch.autocast(image.device.type, enabled=False):  # bfloat16 has fewer grey levels than a frame
+        return conv2d(conv2d(image, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))

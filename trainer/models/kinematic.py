@@ -141,6 +141,24 @@ class KinematicTranslation(nn.Module):
         maps = self.estimator(_with_differences(inputs[:, :, 0]))
         return Translation(2.0 * maps[:, 0:2], 0.2 * maps[:, 2:4], _spread(maps))
 
+    def forecast(self, inputs: Tensor, newest: Tensor, horizon: int) -> tuple[Tensor, Translation]:
+        """
+        Estimate the motion from some frames, and move another on by it: the clean twin of the newest, in training.
+
+        Parameters
+        ----------
+        inputs : (batch, time, 1, y, x), the l input frames
+        newest : (batch, 1, y, x), at the time of the newest of them
+        horizon : n, >= 1
+
+        Returns
+        -------
+        frames : (batch, n, 1, y, x)
+        motion : as estimated
+        """
+        motion = self.estimate(inputs)
+        return torch.stack([translated(newest, motion, lead + 1) for lead in range(horizon)], 1), motion
+
 
 class KinematicRotation(nn.Module):
     """
@@ -213,6 +231,25 @@ class KinematicRotation(nn.Module):
             maps = maps + self.estimator(seen)
         return _rotation(maps)
 
+    def forecast(self, inputs: Tensor, newest: Tensor, horizon: int) -> tuple[Tensor, Rotation]:
+        """
+        Estimate the motion from some frames, and move another on by it: the clean twin of the newest, in training.
+
+        Parameters
+        ----------
+        inputs : (batch, time, 1, y, x), the l input frames
+        newest : (batch, 1, y, x), at the time of the newest of them
+        horizon : n, >= 1
+
+        Returns
+        -------
+        frames : (batch, n, 1, y, x)
+        motion : as estimated
+        """
+        motion = self.estimate(inputs)
+        blurs = copies(newest)
+        return torch.stack([rotated(blurs, motion, lead + 1) for lead in range(horizon)], 1), motion
+
 
 def translated(newest: Tensor, motion: Translation, elapsed: float) -> Tensor:
     """
@@ -231,7 +268,8 @@ def translated(newest: Tensor, motion: Translation, elapsed: float) -> Tensor:
     displacement = motion.velocity * elapsed + motion.acceleration * (elapsed**2 / 2)
     masses = splat(newest * shares(_variance(motion.spread, elapsed)), displacement)
     parts = [
-        blurred(mass, deviation, mass=True) for mass, deviation in zip(masses.split(1, 1), DEVIATIONS, strict=True)
+        blurred(mass, deviation, mass=True)
+        for mass, deviation in zip(masses.chunk(len(DEVIATIONS), 1), DEVIATIONS, strict=True)
     ]
     return torch.stack(parts).sum(0)
 

@@ -18,6 +18,7 @@ from trainer.training.draws import draw
 from trainer.training.networks import check_frames, network_of, trainable
 from trainer.training.objectives import Trainee
 from trainer.training.phases import DECODER, GATE, Phase, phases_of
+from trainer.training.truth import CLEAN, MASK, POINTS
 
 FLOAT_BYTES = 4
 OPTIMISER_COPIES = 3
@@ -120,11 +121,17 @@ def costs_of(config: RunConfig, phase: Phase, height: int, width: int) -> Costs:
             _kept_for_backward(network) as kept,
             torch.autocast("cpu", torch.bfloat16, enabled=config.execution.precision == "bf16"),
         ):
-            trainee(torch.zeros(batch, frames, 1, height, width), draws)
+            trainee(torch.zeros(batch, frames, 1, height, width), draws, _truth(phase, batch, frames, height, width))
         parameters = sum(parameter.numel() for parameter in network.parameters())
         learnt = sum(parameter.numel() for parameter in trained.values())
     held = FLOAT_BYTES * (parameters + OPTIMISER_COPIES * learnt)
     return Costs(phase.name, parameters, learnt, phase.budget.steps, flops.total, held + kept())
+
+
+def _truth(phase: Phase, batch: int, frames: int, height: int, width: int) -> dict[str, Tensor]:
+    """Return arrays in the shapes of those that the objective asks for."""
+    shapes = {CLEAN: (frames, height, width), MASK: (frames, height, width), **dict.fromkeys(POINTS, (1, 2))}
+    return {name: torch.zeros(batch, *shapes.get(name, (1,))) for name in phase.arrays}
 
 
 def _what_costs(config: RunConfig, phase: Phase) -> tuple[object, ...]:
@@ -132,7 +139,15 @@ def _what_costs(config: RunConfig, phase: Phase) -> tuple[object, ...]:
     kinds = {ALL: "mim"} | config.experts
     experts = tuple((kinds[name], f"experts.{name}" in phase.trains) for name in phase.experts)
     decodes = config.model.kind == "stmoe-conv" and DECODER in phase.trains
-    return phase.objective, phase.stage == "gates", experts, GATE in phase.trains, decodes, phase.budget.batch
+    return (
+        phase.objective,
+        phase.arrays,
+        phase.stage == "gates",
+        experts,
+        GATE in phase.trains,
+        decodes,
+        phase.budget.batch,
+    )
 
 
 class _Flops(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -19,16 +19,18 @@ class Draws:
     """(batch, time) float in [0, 1): a true frame is fed where it lies below the probability of one."""
     symmetry: Tensor
     """(batch,) int64, 0 to 7: bit 0 flips x, bit 1 flips y, bit 2 transposes."""
+    noise: Tensor
+    """(batch,) float in [0, 1)."""
     done: float
     """Share of the phase that is done, 0 to 1."""
 
     def shared(self, rank: int, world: int) -> Self:
         """Return those of one process: the stream deals sequences to processes in turn."""
-        return type(self)(self.feed_truth[rank::world], self.symmetry[rank::world], self.done)
+        return type(self)(self.feed_truth[rank::world], self.symmetry[rank::world], self.noise[rank::world], self.done)
 
     def to(self, device: torch.device) -> Self:
         """Return them on a device."""
-        return type(self)(self.feed_truth.to(device), self.symmetry.to(device), self.done)
+        return type(self)(self.feed_truth.to(device), self.symmetry.to(device), self.noise.to(device), self.done)
 
 
 def draw(seed: int, phase: str, step: int, *, steps: int, batch: int, frames: int) -> Draws:
@@ -46,6 +48,7 @@ def draw(seed: int, phase: str, step: int, *, steps: int, batch: int, frames: in
     return Draws(
         torch.rand(batch, frames, generator=generator),
         torch.randint(SYMMETRIES, (batch,), generator=generator),
+        torch.rand(batch, generator=generator),
         step / steps,
     )
 

@@ -55,6 +55,7 @@ class Feed:
                 batch=self._phase.budget.batch,
                 seed=config.seed,
                 start=start,
+                arrays=self._phase.arrays,
                 rank=place.rank,
                 world=place.world,
                 on_damage=config.data.on_damage,
@@ -70,6 +71,7 @@ class Feed:
                 self._validation,
                 frames=_frames(self._config),
                 batch=VALIDATION_BATCH * place.world,
+                arrays=self._phase.arrays,
                 rank=place.rank,
                 world=place.world,
                 on_damage=self._config.data.on_damage,
@@ -96,6 +98,13 @@ def _frames(config: RunConfig) -> int:
 
 def _opened(config: RunConfig, phase: Phase) -> Mapping[str, SequenceStore]:
     synthetic = {name: open_store(config.data.synthetic[name].store) for name in phase.data}
+    for store in synthetic.values():
+        missing = [name for name in phase.arrays if name not in store.names]
+        if missing:
+            raise InputError(
+                f"{store.path} has no array {missing[0]}, from which {phase.name} learns; "
+                "render it with --truth clean,mask"
+            )
     if synthetic:
         return synthetic
     if config.data.real is None:

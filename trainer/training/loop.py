@@ -23,6 +23,7 @@ from trainer.training.networks import load_parameters, trainable
 from trainer.training.objectives import Trainee, as_fractions
 from trainer.training.phases import GATE, Phase
 from trainer.training.recording import Recorder
+from trainer.training.truth import CLEAN
 
 BETAS = (0.9, 0.999)
 
@@ -128,7 +129,7 @@ class Loop:
         if not self.phase.data and self.config.data.augment:
             frames = transformed(frames, draws.symmetry)
         with _autocast(execution.precision, device):
-            loss, terms = self.trainee(frames, draws.to(device))
+            loss, terms = self.trainee(frames, draws.to(device), self._truth(batch))
         self._require_finite(loss, "loss", batch)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -137,6 +138,9 @@ class Loop:
         self.optimiser.step()
         values = {name: value.item() for name, value in terms.items()}
         return {**values, "loss": loss.item(), "gradient_norm": norm.item(), "learning_rate": self._rate()}
+
+    def _truth(self, batch: Batch) -> dict[str, Tensor]:
+        return {name: batch[name].to(self.place.device, non_blocking=True) for name in self.phase.arrays}
 
     def _draws(self, frames: int) -> Draws:
         budget = self.phase.budget
@@ -229,13 +233,13 @@ def validation_error(network: STMoE, batches: Iterator[Batch], config: RunConfig
 
     Parameters
     ----------
-    batches : of this process; all of them together are the validation data
+    batches : of this process; all of them together are the validation data, clean where they come so
     """
     network.eval()
     inputs, horizon = config.data.input_frames, config.data.horizon
     total = torch.zeros(2, dtype=torch.float64, device=place.device)
     for batch in batches:
-        frames = as_fractions(batch.frames.to(place.device))
+        frames = as_fractions(batch.arrays.get(CLEAN, batch.frames).to(place.device))
         with _autocast(config.execution.precision, place.device):
             forecast = network(frames[:, :inputs], horizon)
         errors = (forecast.frames.float().clamp(0, 1) - frames[:, inputs:]).square().sum((2, 3, 4))

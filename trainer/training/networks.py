@@ -13,6 +13,7 @@ from schemas.run import ALL, ExpertKind, RunConfig
 from trainer.models.addl import ADDL
 from trainer.models.decoder import ConvolutionDecoder, IdentityDecoder
 from trainer.models.gating import ConstantGate, PixelwiseGate, UniformGate
+from trainer.models.kinematic import KinematicRotation, KinematicTranslation
 from trainer.models.mim import MIM
 from trainer.models.stmoe import STMoE
 from trainer.training.phases import DECODER, Phase
@@ -171,6 +172,10 @@ def _expert(config: RunConfig, kind: ExpertKind) -> nn.Module:
                 padding=addl.padding,
                 compose=addl.compose,
             )
+        case "kinematic-translation" | "kinematic-rotation":
+            kinematic = KinematicTranslation if kind == "kinematic-translation" else KinematicRotation
+            size = config.model.kinematic
+            return kinematic(width=size.width, stages=size.stages, input_frames=config.data.input_frames)
 
 
 def _gate(config: RunConfig, phase: Phase) -> nn.Module:
@@ -199,5 +204,5 @@ def _decoder(config: RunConfig) -> nn.Module:
     match config.model.kind:
         case "stmoe-conv":
             return ConvolutionDecoder(config.model.features, CHANNELS)
-        case "stmoe-id" | "mim":
+        case "stmoe-id" | "stmoe-kinematic" | "mim":
             return IdentityDecoder()

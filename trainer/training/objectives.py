@@ -1,20 +1,31 @@
 """What a phase minimises: one module from a batch to a loss and its named terms, so that processes can share it."""
 
-from typing import cast
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, cast
 
 import torch
 from torch import Tensor, nn
 
 from schemas.run import Addl, Loss, RunConfig
 from trainer.models.addl import ADDL
+from trainer.models.kinematic import KinematicRotation, KinematicTranslation, Rotation
 from trainer.models.mim import MIM
 from trainer.models.stmoe import STMoE
 from trainer.training.draws import Draws
 from trainer.training.losses import charbonnier, flow_regulariser, global_loss
 from trainer.training.phases import Phase
+from trainer.training.truth import CLEAN, Turning, turning
 
 ENTROPY_RAMP = 0.3
 """Share of a phase in which the weight of the entropy rises from 0: early on its gradient would shrink all gates."""
+
+WITHOUT_NOISE: Final = 0.25
+"""Share of sequences from whose clean frames motion is estimated; of the others all ratios up to the store's occur."""
+TURNING_WEIGHT: Final = 0.01
+"""Of wrong turning, in units of squared intensity."""
+
+NOTHING: Final[Mapping[str, Tensor]] = MappingProxyType({})
 
 
 class Trainee(nn.Module):
@@ -33,7 +44,9 @@ class Trainee(nn.Module):
         self.network = network
         self._config, self._phase = config, phase
 
-    def forward(self, frames: Tensor, draws: Draws) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(
+        self, frames: Tensor, draws: Draws, truth: Mapping[str, Tensor] = NOTHING
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """
         Return the loss of a batch, and its terms by name.
 
@@ -41,6 +54,7 @@ class Trainee(nn.Module):
         ----------
         frames : (batch, time, channel, y, x) in [0, 1], l input frames and n to forecast
         draws : random choices of this step
+        truth : the phase's further arrays, (batch, ...) as stored
         """
         data, schedule = self._config.data, self._config.schedule
         match self._phase.objective:
@@ -48,6 +62,8 @@ class Trainee(nn.Module):
                 return _one_step(self.network, frames, draws, data.input_frames, schedule.teacher_forcing)
             case "advection":
                 return _advection(self.network, frames, data.input_frames, self._config.model.addl)
+            case "kinematics":
+                return _kinematics(self.network, frames, draws, truth, data.input_frames)
             case "forecast":
                 detach = schedule.detach_feedback and self._phase.stage == "gates"
                 return _forecast(self.network, frames, draws, data.input_frames, self._config.loss, detach)
@@ -82,6 +98,35 @@ def _advection(network: STMoE, frames: Tensor, inputs: int, addl: Addl) -> tuple
         flows.float().flatten(0, 1), divergence=addl.divergence, gradient=addl.gradient, magnitude=addl.magnitude
     )
     return reconstruction + smoothness, {"reconstruction": reconstruction, "flow": smoothness}
+
+
+def _kinematics(
+    network: STMoE, frames: Tensor, draws: Draws, truth: Mapping[str, Tensor], inputs: int
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """
+    Squared error of the clean newest frame moved on by what more or less noisy frames tell; and of how things turn.
+
+    The network is to find motion under noise, not to guess what noise hides.
+    """
+    expert = cast("KinematicTranslation | KinematicRotation", _only_expert(network))
+    clean = as_fractions(truth[CLEAN])
+    share = ((draws.noise - WITHOUT_NOISE) / (1 - WITHOUT_NOISE)).clamp(min=0)[:, None, None, None, None]
+    seen = torch.lerp(clean[:, :inputs], frames[:, :inputs], share)
+    forecast, motion = expert.forecast(seen, clean[:, inputs - 1], frames.shape[1] - inputs)
+    reconstruction = (forecast - clean[:, inputs:]).square().mean()
+    if not isinstance(motion, Rotation):
+        return reconstruction, {"reconstruction": reconstruction}
+    wrong = _wrong_turning(motion, turning(truth, inputs - 1))
+    return reconstruction + TURNING_WEIGHT * wrong, {"reconstruction": reconstruction, "turning": wrong}
+
+
+def _wrong_turning(motion: Rotation, true: Turning) -> Tensor:
+    """Return the squared error of an estimate on objects, each part in its usual size."""
+    velocity = (motion.velocity - true.velocity) / 0.5
+    acceleration = (motion.acceleration - true.acceleration) / 0.05
+    arm = (motion.arm - true.arm) / 4
+    error = velocity.square() + 0.3 * acceleration.square() + arm.square().sum(1, keepdim=True)
+    return (error * true.known).sum() / true.known.sum().clamp(min=1)
 
 
 def _forecast(

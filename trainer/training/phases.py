@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from schemas.errors import InputError
-from schemas.run import ALL, Budget, RunConfig
+from schemas.run import ALL, Budget, ExpertKind, RunConfig, Schedule
+from trainer.training.truth import CLEAN, TURNING
 
-Objective = Literal["one-step", "advection", "forecast"]
+Objective = Literal["one-step", "advection", "kinematics", "forecast"]
 Stage = Literal["decoder", "experts", "gates", "joint"]
 
 GATE = "gate"
@@ -29,12 +30,15 @@ class Phase:
     data: tuple[str, ...]
     """Synthetic stores by name; () is the real one."""
     objective: Objective
-    """one-step: every frame from those before; advection: a warped forecast and its flow; forecast: equation 8."""
+    """one-step: every frame from those before; advection: a warped forecast and its flow; kinematics: the clean future
+    from noisy frames; forecast: equation 8."""
     budget: Budget
     after: tuple[str, ...] = ()
     """Phases whose best parameters it starts from, a later one over an earlier."""
     warm_start: bool = False
     """Whether its expert starts from the network that the decoder was learnt with."""
+    arrays: tuple[str, ...] = ()
+    """Of the stores, beside the frames, that the objective asks for."""
 
     @property
     def gated(self) -> bool:
@@ -56,13 +60,15 @@ def phases_of(config: RunConfig) -> tuple[Phase, ...]:
     """
     experts = tuple(config.experts)
     local = _local_phases(config) if config.local else ()
+    before = tuple(phase.name for phase in local)
+    if config.schedule.experts_from:
+        local = ()
     if config.data.real is None:
         if not local:
             raise InputError("data names no store to learn from; give data.synthetic, data.real, or both")
         return local
-    before = tuple(phase.name for phase in local)
     gates: tuple[Phase, ...] = ()
-    if local and len(experts) > 1 and config.model.attention in ("pixelwise", "uniform"):
+    if before and len(experts) > 1 and config.model.attention in ("pixelwise", "uniform"):
         gates = (_gates(config, experts, before),)
     return (*local, *gates, _joint(config, experts, (*before, *(phase.name for phase in gates))))
 
@@ -130,18 +136,32 @@ def _local_phases(config: RunConfig) -> tuple[Phase, ...]:
 
 
 def _expert(config: RunConfig, name: str, after: tuple[str, ...]) -> Phase:
-    advects = config.experts[name] == "addl"
+    objective, budget, arrays = _how(config.schedule, config.experts[name])
     return Phase(
         name=f"expert-{name}",
         stage="experts",
         experts=(name,),
         trains=(f"experts.{name}",),
         data=(name,),
-        objective="advection" if advects else "one-step",
-        budget=config.schedule.addl if advects else config.schedule.mim,
+        objective=objective,
+        budget=budget,
         after=after,
         warm_start=config.schedule.warm_start,
+        arrays=arrays,
     )
+
+
+def _how(schedule: Schedule, kind: ExpertKind) -> tuple[Objective, Budget, tuple[str, ...]]:
+    """Return by which objective an expert is trained, how long, and which arrays that takes."""
+    match kind:
+        case "mim":
+            return "one-step", schedule.mim, ()
+        case "addl":
+            return "advection", schedule.addl, ()
+        case "kinematic-translation":
+            return "kinematics", schedule.kinematic, (CLEAN,)
+        case "kinematic-rotation":
+            return "kinematics", schedule.kinematic, (CLEAN, *TURNING)
 
 
 def _gates(config: RunConfig, experts: tuple[str, ...], after: tuple[str, ...]) -> Phase:
