@@ -16,6 +16,7 @@ from schemas.errors import InputError
 from schemas.run import ModelKind, Precision, RunConfig, Scale
 from trainer import progress
 from trainer.asking import config_of, parsed_stores
+from trainer.reproduction.command import reproduce
 
 INTERRUPTED = 130
 NEEDED_PACKAGES = frozenset({"matplotlib", "PIL", "tensorboard", "torch"})
@@ -169,6 +170,9 @@ def report(*, run: str, real: str | None, out: str | None, device: str) -> None:
     from trainer.evaluation.report import write_report
 
     click.echo(str(write_report(Path(run), store=real, out=None if out is None else Path(out), device=device)))
+
+
+trainer.add_command(reproduce)
 
 
 def _costs(config: RunConfig, *, as_json: bool) -> str:

@@ -1,0 +1,75 @@
+"""What a run will take before it is run: its parameters, counted, and its CPU seconds, estimated from measurements."""
+
+import math
+from typing import Final
+
+import torch
+
+from schemas.run import ALL, RunConfig, Scale
+from trainer.training.networks import network_of
+from trainer.training.phases import Phase, phases_of
+
+START: Final = 5.0
+"""Seconds until a process has loaded PyTorch."""
+SEQUENCE: Final[dict[Scale, dict[str, float]]] = {
+    "small": {"mim": 0.019, "addl": 0.011, "kinematic-translation": 0.004, "kinematic-rotation": 0.006, "gates": 0.006},
+    "paper": {"mim": 0.021, "addl": 0.003, "kinematic-translation": 0.003, "kinematic-rotation": 0.005, "gates": 0.001},
+}
+"""Seconds that a training sequence takes in an expert of each kind, and in the gates: small-scale.md, one core, 32 px,
+MIM of 16 channels; and models.md 7.1, one GPU at 25 TFLOP/s, 128 px, MIM of 64."""
+HIDDEN: Final[dict[Scale, int]] = {"small": 16, "paper": 64}
+RENDERED: Final = 4e-8
+"""Seconds a pixel of a rendered sequence with its truth."""
+FORECAST: Final = 0.5
+"""Of a training sequence's seconds that its forecast alone takes."""
+
+
+def parameters_of(config: RunConfig) -> int:
+    """
+    Return the parameters of the network that a run ends with.
+
+    Raises
+    ------
+    InputError
+        there is nothing to learn from.
+    """
+    with torch.device("meta"):
+        network = network_of(config, phases_of(config)[-1])
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def seconds_of_training(config: RunConfig) -> float:
+    """Estimate the CPU seconds of all phases of a run, none of which stops early (on the GPU at the scale `paper`)."""
+    return START + sum(phase.budget.steps * phase.budget.batch * _seconds(config, phase) for phase in phases_of(config))
+
+
+def seconds_of_evaluation(config: RunConfig, sequences: int) -> float:
+    """
+    Estimate the CPU seconds of an evaluation.
+
+    Parameters
+    ----------
+    sequences : of the test split
+    """
+    return START + FORECAST * sequences * _seconds(config, phases_of(config)[-1])
+
+
+def seconds_of_rendering(sequences: int, frames: int, side: int) -> float:
+    """
+    Estimate the CPU seconds of a render.
+
+    Parameters
+    ----------
+    sequences, frames : how many, and of how many frames each
+    side : of a frame, px
+    """
+    return START + RENDERED * sequences * frames * side**2
+
+
+def _seconds(config: RunConfig, phase: Phase) -> float:
+    """Return what a sequence takes in a step of a phase."""
+    seconds = SEQUENCE[config.scale]
+    width = math.sqrt(config.model.mim.hidden / HIDDEN[config.scale])
+    kinds = {ALL: "mim"} | config.experts
+    experts = sum(seconds[kinds[name]] for name in phase.experts)
+    return experts * width + (seconds["gates"] if phase.gated else 0.0)

@@ -1,0 +1,197 @@
+"""Pictures of a table: every seed as a dot beside the paper's numbers, errors by lead time, and forecasts that move."""
+
+import io
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from trainer.data.splits import select
+from trainer.data.stores import FRAMES, open_store
+from trainer.evaluation.figures import moving_picture
+from trainer.evaluation.forecasting import forecast, stored_fractions
+from trainer.evaluation.panels import Clock, Panel, frames_panel
+from trainer.evaluation.report import spread
+from trainer.reproduction.markdown import REFERENCE
+from trainer.reproduction.plan import PERSISTENCE, Plan, Row
+from trainer.reproduction.scores import RowScores
+from trainer.training.folder import load_forecaster
+
+EXAMPLES: Final = 2
+"""Test sequences of the animation."""
+COLUMNS: Final = 5
+"""Of its panels."""
+_CPU = torch.device("cpu")
+_OURS, _PAPER, _GREY = "#0072b2", "#d55e00", "#666666"
+_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#806000", "#4b0092", "#5d8a00")
+"""Told apart by any colour vision (after Okabe and Ito, 2008)."""
+_DASHES = ("-", "--", ":", "-.")
+
+
+def rows_picture(table: Mapping[str, Any]) -> bytes | None:
+    """
+    Draw error and SSIM of every row as PNG: a bar for the mean, a dot for every seed, a diamond for the paper.
+
+    Errors are ratios to the MIM on real sequences alone, where there is one: so the paper's, on another scale, compare.
+
+    Parameters
+    ----------
+    table : as `table_of` returns it
+
+    Returns
+    -------
+    None where no row has scores
+    """
+    rows = [row for row in table["rows"] if row["summary"]]
+    if not rows:
+        return None
+    reference = next((row for row in rows if row["name"] == REFERENCE), None)
+    scale = reference["summary"]["mse_sum"]["mean"] if reference else 1.0
+    with _style():
+        figure = Figure(figsize=(10, 0.38 * len(rows) + 1.2), layout="constrained")
+        left, right = figure.subplots(1, 2, sharey=True)
+        _draw_dots(left, rows, "mse_sum", scale)
+        left.set_xlabel("MSE, ratio to MIM on real sequences alone" if reference else "MSE, sum over a frame")
+        _draw_dots(right, rows, "ssim", 1.0)
+        right.set_xlabel("SSIM")
+        right.set_xlim(min(row["summary"]["ssim"]["low"] for row in rows) - 0.05, None)
+        if reference:
+            _draw_published(left, rows, reference["paper"]["mse"])
+        left.set_yticks(range(len(rows)), [row["title"] for row in rows])
+        left.invert_yaxis()
+        figure.legend(loc="outside upper right", frameon=False, ncols=3)
+        return _png(figure)
+
+
+def lead_times_picture(table: Mapping[str, Any]) -> bytes | None:
+    """
+    Draw the error of every row by lead time as PNG: the mean over seeds, and a band from the least to the largest.
+
+    Parameters
+    ----------
+    table : as `table_of` returns it
+
+    Returns
+    -------
+    None where no row has scores
+    """
+    rows = [row for row in table["rows"] if row["seeds"]]
+    if not rows:
+        return None
+    with _style():
+        figure = Figure(figsize=(8.5, 4.5), layout="constrained")
+        axes = figure.subplots()
+        for place, row in enumerate(rows):
+            errors = np.array([scores["per_lead_time"] for scores in row["seeds"].values()])
+            persists = row["name"] == PERSISTENCE
+            colour = _GREY if persists else _COLOURS[place % len(_COLOURS)]
+            style = ":" if persists else _DASHES[place % len(_DASHES)]
+            leads = np.arange(1, errors.shape[1] + 1)
+            axes.plot(leads, errors.mean(0), style, color=colour, label=row["title"], marker="o", markersize=3)
+            axes.fill_between(leads, errors.min(0), errors.max(0), color=colour, alpha=0.15, linewidth=0)
+        axes.set_xlabel("lead time, frames")
+        axes.set_xticks(leads)
+        axes.set_ylabel("MSE, sum over a frame")
+        axes.set_ylim(bottom=0)
+        figure.legend(loc="outside right upper", frameon=False)
+        return _png(figure)
+
+
+def forecasts_picture(plan: Plan, scores: Mapping[str, RowScores], store: str, folder: Path) -> bytes | None:
+    """
+    Draw the forecasts of some test sequences as GIF: the truth, and what every row with its first seed makes of it.
+
+    Parameters
+    ----------
+    plan : whose rows are drawn
+    scores : by row; those without any are left out
+    store : path or URL of the test sequences, relative to `folder`
+    folder : of results
+
+    Returns
+    -------
+    None where no row has scores
+
+    Raises
+    ------
+    InputError
+        a run or the store cannot be read.
+    """
+    rows = [row for row in plan.rows if scores[row.name].seeds]
+    trained = [row for row in rows if row.trials]
+    if not trained:
+        return None
+    sequences = open_store(store if "://" in store else folder / store)
+    numbers = spread(select(sequences, "test"), EXAMPLES)
+    frames = np.concatenate([stored_fractions(sequences[FRAMES].rows(number, number + 1)) for number in numbers])
+    network, checkpoint = load_forecaster(folder / _first_runs(trained[0], scores)[0], _CPU)
+    inputs, horizon = network.input_frames, checkpoint.config.data.horizon
+    made = {row.title: _forecasts(row, scores, frames[:, :inputs], horizon, folder) for row in rows}
+    truth = frames[:, inputs : inputs + horizon]
+    panels: list[list[Panel]] = []
+    for place in range(len(numbers)):
+        shown = {"truth": truth, **made}
+        given = frames[place, :inputs]
+        titled = [frames_panel(given, part[place], _wrapped(title)) for title, part in shown.items()]
+        panels += [titled[start : start + COLUMNS] for start in range(0, len(titled), COLUMNS)]
+    return moving_picture(panels, Clock(inputs=inputs, horizon=horizon), "gif")
+
+
+def _style() -> AbstractContextManager[None]:
+    return mpl.rc_context(
+        {
+            "font.size": 9,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.alpha": 0.3,
+            "axes.axisbelow": True,
+        }
+    )
+
+
+def _draw_dots(axes: Axes, rows: list[Any], metric: str, scale: float) -> None:
+    places = range(len(rows))
+    means = [row["summary"][metric]["mean"] / scale for row in rows]
+    axes.barh(places, means, height=0.55, color=_OURS, alpha=0.25, label="mean")
+    dots = [(scores[metric] / scale, place) for place, row in enumerate(rows) for scores in row["seeds"].values()]
+    axes.plot(*zip(*dots, strict=True), "o", color=_OURS, markersize=4, alpha=0.8, label="a seed")
+    axes.grid(visible=False, axis="y")
+
+
+def _draw_published(axes: Axes, rows: list[Any], reference: float) -> None:
+    found = [(row["paper"]["mse"] / reference, place) for place, row in enumerate(rows) if row["paper"]]
+    axes.plot(*zip(*found, strict=True), "D", color=_PAPER, markersize=6, fillstyle="none", label="the paper's ratio")
+
+
+def _png(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=130)
+    return file.getvalue()
+
+
+def _first_runs(row: Row, scores: Mapping[str, RowScores]) -> tuple[str, ...]:
+    return row.trials[min(scores[row.name].seeds)].runs
+
+
+def _forecasts(
+    row: Row, scores: Mapping[str, RowScores], inputs: NDArray[np.float32], horizon: int, folder: Path
+) -> NDArray[np.float32]:
+    """Return (sequence, time, y, x), the mean over the runs of the first seed that has scores."""
+    if not row.trials:
+        return np.repeat(inputs[:, -1:], horizon, axis=1)
+    runs = [load_forecaster(folder / run, _CPU)[0] for run in _first_runs(row, scores)]
+    made: NDArray[np.float32] = np.mean([forecast(run, inputs, horizon, _CPU).frames for run in runs], axis=0)
+    return made
+
+
+def _wrapped(title: str) -> str:
+    """Return as much of a title as a panel has room for."""
+    return title.partition(":")[0]
