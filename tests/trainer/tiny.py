@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 def render_stores(folder: Path) -> dict[str, str]:
     """Render a store of each property, and one of all of them, `real`, with splits."""
     size = {"frames": FRAMES, "height": SIDE, "width": SIDE}
-    specs = {kind: spec_of(kind, **size) for kind in PROPERTIES}
+    specs = {kind: spec_of(kind, **size, truth=("clean", "mask")) for kind in PROPERTIES}
     specs["real"] = spec_of("mixed", **size, splits={"train": 12, "validation": 4, "test": 4})
     paths = {name: folder / f"{name}.zarr" for name in specs}
     for name, spec in specs.items():
@@ -46,9 +46,10 @@ def tiny_fields(stores: Mapping[str, str], kind: str = "stmoe-id", **changes: An
             "features": 2,
             "mim": {"hidden": 4},
             "addl": {"width": 4, "stages": 2},
+            "kinematic": {"width": 4, "stages": 2},
             "gating": {"channels": 4, "dilations": [1], "reduction": 1, "head": 2},
         },
-        "schedule": dict.fromkeys(("decoder", "mim", "addl", "gates", "joint"), budget),
+        "schedule": dict.fromkeys(("decoder", "mim", "addl", "kinematic", "gates", "joint"), budget),
         "execution": {"precision": "fp32", "log_every": 1, "save_every": 2},
     }
     return merged(fields, changes)

@@ -134,6 +134,10 @@ def _silent(_report: Report) -> None:
 
 
 def _best_parameters(config: RunConfig, run: Path, phase: Phase, earlier: str, place: Place) -> Mapping[str, Tensor]:
+    elsewhere = config.schedule.experts_from
+    if elsewhere is not None and earlier not in {own.name for own in phases_of(config)}:
+        run = Path(elsewhere)
+        config = _with_same_experts(read_config(run), config, run)
     last = run / CHECKPOINTS / earlier / LAST
     if not last.exists() or not load_own(last, config, earlier, place.device).progress.finished:
         raise InputError(
@@ -146,6 +150,22 @@ def _best_parameters(config: RunConfig, run: Path, phase: Phase, earlier: str, p
     return network.state_dict()
 
 
+def _with_same_experts(theirs: RunConfig, ours: RunConfig, run: Path) -> RunConfig:
+    """Return the configuration of the run that experts are taken from; refuse it if they are others."""
+    a, b = (
+        {
+            "model": config.model.model_dump(exclude={"attention", "rollout", "gating", "experts"}),
+            "experts": config.experts,
+            "data": {"input_frames": config.data.input_frames},
+            "schedule": {"warm_start": config.schedule.warm_start},
+        }
+        for config in (theirs, ours)
+    )
+    if a != b:
+        raise InputError(f"schedule.experts_from is {run}, where {_difference(a, b)}; give a run of the same experts")
+    return theirs
+
+
 def _claim(run: Path, config: RunConfig) -> None:
     """Write configuration and command into a run's folder; compare the configuration with the one that is there."""
     try:
@@ -156,9 +176,10 @@ def _claim(run: Path, config: RunConfig) -> None:
                 aside.replace(run / CONFIG)
             theirs = read_config(run)
             if theirs != config:
+                different = _difference(theirs.model_dump(mode="json"), config.model_dump(mode="json"))
                 raise InputError(
-                    f"{run} holds a run of another configuration ({_difference(theirs, config)}); give another --out, "
-                    "or the configuration it began with"
+                    f"{run} holds a run of another configuration ({different}); give another --out, or the "
+                    "configuration it began with"
                 )
             write_provenance(run)
     except OSError as error:
@@ -167,9 +188,9 @@ def _claim(run: Path, config: RunConfig) -> None:
         ) from error
 
 
-def _difference(theirs: RunConfig, ours: RunConfig) -> str:
+def _difference(theirs: object, ours: object) -> str:
     """Name the first field in which two configurations differ."""
-    a, b = _flat(theirs.model_dump(mode="json")), _flat(ours.model_dump(mode="json"))
+    a, b = _flat(theirs), _flat(ours)
     name = next(name for name in sorted(a.keys() | b.keys()) if a.get(name) != b.get(name))
     return f"{name} is {a.get(name)} there and {b.get(name)} here"
 

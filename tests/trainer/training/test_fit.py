@@ -131,6 +131,51 @@ def test_experts_start_from_the_best_first_network_where_asked(
         assert {key.split(".")[0] for key in changed(expected, found)} == (set() if warm else {"experts"})
 
 
+def test_kinematic_experts_are_trained_beside_a_mim(stores: Stores, tmp_path: Path) -> None:
+    report = fit(tiny_config(stores, "stmoe-kinematic"), tmp_path)
+    assert list(report.phases) == ["decoder", *(f"expert-{name}" for name in PROPERTIES), "gates", "joint"]
+    lines = {record["phase"]: record for record in read_log(tmp_path) if "loss" in record}
+    assert "turning" in lines["expert-rotation"]
+    assert "turning" not in lines["expert-translation"]
+
+
+def test_a_store_without_the_truth_that_an_expert_needs_is_refused(stores: Stores, tmp_path: Path) -> None:
+    config = tiny_config(stores, "stmoe-kinematic", data={"synthetic": {"translation": stores["real"]}})
+    assert refused(config, tmp_path) == (
+        f"{stores['real']} has no array clean, from which expert-translation learns; render it with --truth clean,mask"
+    )
+
+
+def test_experts_of_another_run_are_taken_as_they_are(
+    whole: Path, stores: Stores, tmp_path: Path, beginnings: dict[str, dict[str, torch.Tensor]]
+) -> None:
+    changes = {"data": {"synthetic": {}}, "model": {"attention": "uniform"}}
+    config = tiny_config(stores, "stmoe-conv", **changes, schedule={"experts_from": str(whole)})
+    before = files(whole)
+    report = fit(config, tmp_path)
+    assert list(report.phases) == ["gates", "joint"]
+    for name in PROPERTIES:
+        expert = {key: tensor for key, tensor in parameters(whole, f"expert-{name}", BEST).items() if "experts." in key}
+        assert changed(expert, {key: beginnings["gates"][key] for key in expert}) == set()
+    assert files(whole) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [
+        ({"model": {"mim": {"hidden": 5}}}, "model.mim.hidden is 4 there and 5 here"),
+        ({"data": {"input_frames": 3, "horizon": 1}}, "data.input_frames is 2 there and 3 here"),
+    ],
+)
+def test_other_experts_than_ones_own_are_refused(
+    changes: dict[str, Any], difference: str, whole: Path, stores: Stores, tmp_path: Path
+) -> None:
+    config = tiny_config(stores, "stmoe-conv", **changes, schedule={"experts_from": str(whole)})
+    assert refused(config, tmp_path) == (
+        f"schedule.experts_from is {whole}, where {difference}; give a run of the same experts"
+    )
+
+
 def test_a_property_of_ones_own_is_learnt_like_the_others(stores: Stores, tmp_path: Path) -> None:
     synthetic = {"rotation": stores["rotation"], "flicker": stores["intensity"]}
     report = fit(tiny_config(stores, data={"synthetic": synthetic}), tmp_path)

@@ -11,11 +11,12 @@ from torch.nn.functional import mse_loss
 from schemas.run import RunConfig
 from tests.trainer.tiny import PROPERTIES, phase_of, tiny_config
 from trainer.models.addl import ADDL
+from trainer.models.kinematic import KinematicRotation, KinematicTranslation, translated
 from trainer.models.mim import MIM
 from trainer.training.draws import Draws, draw
 from trainer.training.losses import charbonnier, entropy, flow_regulariser, robust_loss
 from trainer.training.networks import network_of, trainable
-from trainer.training.objectives import Trainee, as_fractions, probability_of_truth
+from trainer.training.objectives import TURNING_WEIGHT, Trainee, as_fractions, probability_of_truth
 
 STORES = {name: f"{name}.zarr" for name in (*PROPERTIES, "real")}
 INPUTS, HORIZON, BATCH = 2, 3, 2
@@ -91,6 +92,48 @@ def test_advection_is_judged_by_its_forecast_and_its_flow() -> None:
     of_flow = flow_regulariser(flows.flatten(0, 1), divergence=0.1, gradient=0.2, magnitude=0.3)
     assert terms.keys() == {"reconstruction", "flow"}
     torch.testing.assert_close(loss, of_frames + of_flow)
+
+
+def truth() -> dict[str, Tensor]:
+    """Return two objects in each clip, of which the left one turns about the middle and the right one rests."""
+    generator = torch.Generator().manual_seed(3)
+    mask = torch.ones(BATCH, INPUTS + HORIZON, 8, 8, dtype=torch.uint8)
+    mask[..., 4:], mask[..., 0, :] = 2, 0
+    zeros = torch.zeros(BATCH, 2, dtype=torch.float64)
+    return {
+        "clean": torch.rand(BATCH, INPUTS + HORIZON, 8, 8, generator=generator),
+        "mask": mask,
+        "position": torch.full((BATCH, 2, 2), 4.0, dtype=torch.float64),
+        "pivot": torch.zeros(BATCH, 2, 2, dtype=torch.float64),
+        "angular_velocity": zeros + torch.tensor([0.25, 0]),
+        "angular_acceleration": zeros,
+        "angular_jerk": zeros,
+    }
+
+
+@pytest.mark.parametrize(("noise", "share"), [(0.0, 0.0), (0.25, 0.0), (0.625, 0.5)])
+def test_kinematics_move_the_clean_frame_by_what_noisy_ones_tell(noise: float, share: float) -> None:
+    taught = trainee(config_of("stmoe-kinematic"), "expert-translation")
+    clean = truth()["clean"][:, :, None]
+    loss, terms = taught(clips(), replace(draws(), noise=torch.full((BATCH,), noise)), truth())
+    seen = (1 - share) * clean + share * clips()
+    expert = cast(KinematicTranslation, taught.network.experts["translation"])
+    motion = expert.estimate(seen[:, :INPUTS])
+    forecast = torch.stack([translated(clean[:, INPUTS - 1], motion, lead + 1) for lead in range(HORIZON)], 1)
+    torch.testing.assert_close(loss, mse_loss(forecast, clean[:, INPUTS:]))
+    assert terms.keys() == {"reconstruction"}
+
+
+def test_wrong_turning_costs_on_objects_alone() -> None:
+    taught = trainee(config_of("stmoe-kinematic"), "expert-rotation")
+    estimator = cast(KinematicRotation, taught.network.experts["rotation"]).estimator
+    for parameter in estimator.parameters():
+        parameter.data.zero_()  # nothing turns, and every arm is 0
+    loss, terms = taught(clips(), draws(), truth())
+    columns, rows = torch.meshgrid(torch.arange(8), torch.arange(1, 8), indexing="xy")
+    arms = ((columns - 3.5) ** 2 + (rows - 3.5) ** 2).mean() / 4**2
+    torch.testing.assert_close(terms["turning"], 0.25**2 / 0.5**2 / 2 + arms)
+    torch.testing.assert_close(loss, terms["reconstruction"] + TURNING_WEIGHT * terms["turning"])
 
 
 LOSS = {
