@@ -42,4 +42,4 @@ def test_a_lone_object_turned_by_it_is_the_next_frame() -> None:
         (forecast - frames[:, TIME + 1]).square().sum(),
         (frames[:, TIME] - frames[:, TIME + 1]).square().sum(),
     )
-    assert wrong < 0.05 * still
+    assert wrong < 0.1 * still
