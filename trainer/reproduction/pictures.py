@@ -1,7 +1,7 @@
 """Pictures of a table: every seed as a dot beside the paper's numbers, errors by lead time, and forecasts that move."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
@@ -56,23 +56,27 @@ def rows_picture(table: Mapping[str, Any]) -> bytes | None:
     scale = reference["summary"]["mse_sum"]["mean"] if reference else 1.0
     with _style():
         figure = Figure(figsize=(10, 0.38 * len(rows) + 1.2), layout="constrained")
-        left, right = figure.subplots(1, 2, sharey=True)
-        _draw_dots(left, rows, "mse_sum", scale)
-        left.set_xlabel("MSE, ratio to MIM on real sequences alone" if reference else "MSE, sum over a frame")
-        _draw_dots(right, rows, "ssim", 1.0)
-        right.set_xlabel("SSIM")
-        right.set_xlim(min(row["summary"]["ssim"]["low"] for row in rows) - 0.05, None)
+        errors, similarity = figure.subplots(1, 2, sharey=True)
+        errors.barh(range(len(rows)), _means(rows, "mse_sum", scale), 0.55, color=_OURS, alpha=0.25, label="mean")
+        _draw_seeds(errors, rows, "mse_sum", scale)
+        # No bars: SSIM has no zero to start from that would leave differences to be seen.
+        similarity.plot(_means(rows, "ssim", 1.0), range(len(rows)), "|", color=_OURS, markersize=14, alpha=0.6)
+        _draw_seeds(similarity, rows, "ssim", 1.0)
+        errors.set_xlabel("MSE, ratio to MIM on real sequences alone" if reference else "MSE, sum over a frame")
+        similarity.set_xlabel("SSIM (line: mean)")
         if reference:
-            _draw_published(left, rows, reference["paper"]["mse"])
-        left.set_yticks(range(len(rows)), [row["title"] for row in rows])
-        left.invert_yaxis()
-        figure.legend(loc="outside upper right", frameon=False, ncols=3)
+            _draw_published(errors, rows, reference["paper"]["mse"])
+        errors.set_yticks(range(len(rows)), [row["title"] for row in rows])
+        errors.invert_yaxis()
+        figure.legend(*errors.get_legend_handles_labels(), loc="outside upper right", frameon=False, ncols=3)
         return _png(figure)
 
 
 def lead_times_picture(table: Mapping[str, Any]) -> bytes | None:
     """
     Draw the error of every row by lead time as PNG: the mean over seeds, and a band from the least to the largest.
+
+    Beside it stands the ratio to the MIM on real sequences alone, where there is one, without persistence.
 
     Parameters
     ----------
@@ -82,25 +86,27 @@ def lead_times_picture(table: Mapping[str, Any]) -> bytes | None:
     -------
     None where no row has scores
     """
-    rows = [row for row in table["rows"] if row["seeds"]]
-    if not rows:
+    errors = {
+        row["name"]: np.array([scores["per_lead_time"] for scores in row["seeds"].values()])
+        for row in table["rows"]
+        if row["seeds"]
+    }
+    if not errors:
         return None
+    titles = {row["name"]: row["title"] for row in table["rows"]}
+    reference = errors.get(REFERENCE)
     with _style():
-        figure = Figure(figsize=(8.5, 4.5), layout="constrained")
-        axes = figure.subplots()
-        for place, row in enumerate(rows):
-            errors = np.array([scores["per_lead_time"] for scores in row["seeds"].values()])
-            persists = row["name"] == PERSISTENCE
-            colour = _GREY if persists else _COLOURS[place % len(_COLOURS)]
-            style = ":" if persists else _DASHES[place % len(_DASHES)]
-            leads = np.arange(1, errors.shape[1] + 1)
-            axes.plot(leads, errors.mean(0), style, color=colour, label=row["title"], marker="o", markersize=3)
-            axes.fill_between(leads, errors.min(0), errors.max(0), color=colour, alpha=0.15, linewidth=0)
-        axes.set_xlabel("lead time, frames")
-        axes.set_xticks(leads)
-        axes.set_ylabel("MSE, sum over a frame")
-        axes.set_ylim(bottom=0)
-        figure.legend(loc="outside right upper", frameon=False)
+        figure = Figure(figsize=(11, 4), layout="constrained")
+        absolute = figure.add_subplot(1, 1 if reference is None else 2, 1)
+        _draw_lead_times(absolute, errors, titles)
+        absolute.set_ylabel("MSE, sum over a frame")
+        absolute.set_ylim(bottom=0)
+        if reference is not None:
+            axes = figure.add_subplot(1, 2, 2)
+            ratios = {name: error / reference.mean(0) for name, error in errors.items() if name != PERSISTENCE}
+            _draw_lead_times(axes, ratios, titles)
+            axes.set_ylabel("ratio to MIM on real sequences alone")
+        figure.legend(*absolute.get_legend_handles_labels(), loc="outside right upper", frameon=False)
         return _png(figure)
 
 
@@ -139,7 +145,7 @@ def forecasts_picture(plan: Plan, scores: Mapping[str, RowScores], store: str, f
     for place in range(len(numbers)):
         shown = {"truth": truth, **made}
         given = frames[place, :inputs]
-        titled = [frames_panel(given, part[place], _wrapped(title)) for title, part in shown.items()]
+        titled = [frames_panel(given, part[place], title) for title, part in shown.items()]
         panels += [titled[start : start + COLUMNS] for start in range(0, len(titled), COLUMNS)]
     return moving_picture(panels, Clock(inputs=inputs, horizon=horizon), "gif")
 
@@ -157,16 +163,31 @@ def _style() -> AbstractContextManager[None]:
     )
 
 
-def _draw_dots(axes: Axes, rows: list[Any], metric: str, scale: float) -> None:
-    places = range(len(rows))
-    means = [row["summary"][metric]["mean"] / scale for row in rows]
-    axes.barh(places, means, height=0.55, color=_OURS, alpha=0.25, label="mean")
+def _means(rows: Sequence[Any], metric: str, scale: float) -> list[float]:
+    return [row["summary"][metric]["mean"] / scale for row in rows]
+
+
+def _draw_seeds(axes: Axes, rows: Sequence[Any], metric: str, scale: float) -> None:
     dots = [(scores[metric] / scale, place) for place, row in enumerate(rows) for scores in row["seeds"].values()]
     axes.plot(*zip(*dots, strict=True), "o", color=_OURS, markersize=4, alpha=0.8, label="a seed")
     axes.grid(visible=False, axis="y")
 
 
-def _draw_published(axes: Axes, rows: list[Any], reference: float) -> None:
+def _draw_lead_times(axes: Axes, errors: Mapping[str, NDArray[np.float64]], titles: Mapping[str, str]) -> None:
+    """Draw a line for each row; errors are (seed, lead time)."""
+    for name, error in errors.items():
+        place = list(titles).index(name)
+        persists = name == PERSISTENCE
+        colour = _GREY if persists else _COLOURS[place % len(_COLOURS)]
+        style = ":" if persists else _DASHES[place % len(_DASHES)]
+        leads = np.arange(1, error.shape[1] + 1)
+        axes.plot(leads, error.mean(0), style, color=colour, label=titles[name], marker="o", markersize=3)
+        axes.fill_between(leads, error.min(0), error.max(0), color=colour, alpha=0.15, linewidth=0)
+        axes.set_xticks(leads)
+    axes.set_xlabel("lead time, frames")
+
+
+def _draw_published(axes: Axes, rows: Sequence[Any], reference: float) -> None:
     found = [(row["paper"]["mse"] / reference, place) for place, row in enumerate(rows) if row["paper"]]
     axes.plot(*zip(*found, strict=True), "D", color=_PAPER, markersize=6, fillstyle="none", label="the paper's ratio")
 
@@ -190,8 +211,3 @@ def _forecasts(
     runs = [load_forecaster(folder / run, _CPU)[0] for run in _first_runs(row, scores)]
     made: NDArray[np.float32] = np.mean([forecast(run, inputs, horizon, _CPU).frames for run in runs], axis=0)
     return made
-
-
-def _wrapped(title: str) -> str:
-    """Return as much of a title as a panel has room for."""
-    return title.partition(":")[0]

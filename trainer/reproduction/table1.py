@@ -67,13 +67,13 @@ class Recipe:
 
 
 RECIPES: Final[dict[str, Recipe]] = {
-    PERSISTENCE: Recipe(title="persistence: the last input frame again"),
+    PERSISTENCE: Recipe(title="persistence"),
     "mim-real": Recipe(
         title="MIM, real sequences alone", published=Published(200, 0.963), model={"kind": "mim"}, synthetic=False
     ),
     "mim-all": Recipe(title="MIM with D-all", published=Published(174, 0.964), model={"kind": "mim"}),
-    "mim-all-wide": Recipe(title="MIM with D-all, as many parameters as a mixture", model={"kind": "mim"}),
-    "mim-ensemble": Recipe(title="mean of two of these", trained_as="mim-all-wide", members=2),
+    "mim-all-wide": Recipe(title="MIM with D-all, matched parameters", model={"kind": "mim"}),
+    "mim-ensemble": Recipe(title="mean of two matched MIMs", trained_as="mim-all-wide", members=2),
     "stmoe-id": Recipe(title="STMoE-Id", published=Published(115, 0.978), model={"kind": "stmoe-id"}),
     "stmoe-conv": Recipe(title="STMoE-conv", published=Published(120, 0.975), model={"kind": "stmoe-conv"}),
     "stmoe-kinematic": Recipe(title="STMoE-kinematic", model={"kind": "stmoe-kinematic"}),
