@@ -13,7 +13,8 @@ from typing import Any, NoReturn, get_args
 import click
 
 from schemas.errors import InputError
-from schemas.run import ModelKind, Precision, RunConfig, Scale
+from schemas.model import Model
+from schemas.run import Data, Execution, ModelKind, Network, Precision, RunConfig, Scale
 from trainer import progress
 from trainer.asking import config_of, parsed_stores
 from trainer.reproduction.command import reproduce
@@ -60,25 +61,36 @@ def trainer() -> None:
     """
 
 
-def _describe(model: type[Any], name: str) -> str:
-    return str(model.model_fields[name].description)
+def _says(model: type[Model], name: str) -> str:
+    """Return what a field of a run says of itself, and its default."""
+    field = model.model_fields[name]
+    return f"{field.description}" + ("" if field.default is None else f"  [default: {field.default}]")
+
+
+_device = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="where to compute; auto is CUDA where there is a device",
+)
 
 
 @trainer.command(cls=_ManyValues)
 @click.option("--config", metavar="FILE", help="YAML file of the run, or the name of one that ships with the package")
-@click.option("--model", type=click.Choice(get_args(ModelKind)), help="what is trained  [default: stmoe-id]")
+@click.option("--model", type=click.Choice(get_args(ModelKind)), help=_says(Network, "kind"))
 @click.option(
     "--synthetic", multiple=True, metavar="PROPERTY=STORE ...", help="rendered stores, one for each expert; path or URL"
 )
-@click.option("--real", metavar="STORE", help="store of real sequences, path or URL")
-@click.option("--real-sequences", type=int, help="use only the first training sequences  [default: all]")
-@click.option("--scale", type=click.Choice(get_args(Scale)), help="sizes and budgets  [default: small]")
-@click.option("--seed", type=int, help="of weights, order and augmentation  [default: 0]")
-@click.option("--precision", type=click.Choice(get_args(Precision)), help="of the forward pass  [default: bf16]")
+@click.option("--real", metavar="STORE", help=_says(Data, "real"))
+@click.option("--real-sequences", type=int, help=_says(Data, "real_sequences"))
+@click.option("--scale", type=click.Choice(get_args(Scale)), help=_says(RunConfig, "scale"))
+@click.option("--seed", type=int, help=_says(RunConfig, "seed"))
+@click.option("--precision", type=click.Choice(get_args(Precision)), help=_says(Execution, "precision"))
 @click.option("--out", metavar="FOLDER", help="folder of the run  [default: runs/<model>]")
 @click.option("--phase", type=click.Choice(["decoder", "experts", "gates", "joint"]), help="train only this phase")
 @click.option("--expert", metavar="PROPERTY", help="train only this expert; others may be trained elsewhere meanwhile")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@_device
 @click.option("--dry-run", is_flag=True, help="print parameters, FLOPs and memory of every phase, and train nothing")
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object")
 def fit(
@@ -127,7 +139,7 @@ def fit(
     help="of the store",
 )
 @click.option("--out", metavar="FILE", help="JSON file of all scores  [default: evaluation.json in the run's folder]")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@_device
 @click.option("--json", "as_json", is_flag=True, help="print the JSON instead of the table")
 def evaluate(*, run: str, real: str | None, split: Any, out: str | None, device: str, as_json: bool) -> None:
     """Forecast a split with RUN, a folder or checkpoint, and print its scores beside those of persistence."""
@@ -145,7 +157,7 @@ def evaluate(*, run: str, real: str | None, split: Any, out: str | None, device:
 @click.option("--steps", type=int, help="frames to forecast, also more than trained  [default: the run's horizon]")
 @click.option("--start", type=int, default=0, show_default=True, help="first sequence of a store")
 @click.option("--count", type=int, default=4, show_default=True, help="sequences of a store")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@_device
 @click.option("--overwrite", is_flag=True, help="replace what is there")
 def predict(
     *, run: str, source: str, out: str, steps: int | None, start: int, count: int, device: str, overwrite: bool
@@ -164,7 +176,7 @@ def predict(
 @click.argument("run")
 @click.option("--real", metavar="STORE", help="store to show  [default: the run's]")
 @click.option("--out", metavar="FILE", help="the page  [default: report.html in the run's folder]")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@_device
 def report(*, run: str, real: str | None, out: str | None, device: str) -> None:
     """Show RUN on one self-contained page: forecasts, experts, gates, errors and curves; print its path."""
     from trainer.evaluation.report import write_report
