@@ -129,7 +129,7 @@ def fit(
 
 
 @trainer.command()
-@click.argument("run")
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
 @click.option("--real", metavar="STORE", help="store to forecast  [default: the run's]")
 @click.option(
     "--split",
@@ -141,12 +141,22 @@ def fit(
 @click.option("--out", metavar="FILE", help="JSON file of all scores  [default: evaluation.json in the run's folder]")
 @_device
 @click.option("--json", "as_json", is_flag=True, help="print the JSON instead of the table")
-def evaluate(*, run: str, real: str | None, split: Any, out: str | None, device: str, as_json: bool) -> None:
-    """Forecast a split with RUN, a folder or checkpoint, and print its scores beside those of persistence."""
-    from trainer.evaluation.evaluate import as_table, evaluate_run, write_evaluation
+def evaluate(
+    *, runs: tuple[str, ...], real: str | None, split: Any, out: str | None, device: str, as_json: bool
+) -> None:
+    """
+    Forecast a split with RUN, a folder or checkpoint, and print its scores beside those of persistence.
 
-    evaluation = evaluate_run(Path(run), store=real, split=split, device=device)
-    _say(f"scores are in {write_evaluation(evaluation, Path(run), out)}")
+    Of several runs the mean forecast is scored.
+    """
+    from trainer.evaluation.evaluate import evaluate_run, write_evaluation
+    from trainer.evaluation.score_table import as_table
+
+    if len(runs) > 1 and out is None:
+        raise click.UsageError("the scores of several runs belong into no run's folder; give --out FILE")
+    paths = [Path(run) for run in runs]
+    evaluation = evaluate_run(*paths, store=real, split=split, device=device)
+    _say(f"scores are in {write_evaluation(evaluation, paths[0], out)}")
     click.echo(_json(evaluation) if as_json else as_table(evaluation))
 
 

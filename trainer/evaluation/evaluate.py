@@ -1,7 +1,7 @@
-"""A trained network on a split of a store: every score beside that of persistence, and what the gates attribute."""
+"""A trained network on a split of a store: every score beside that of persistence, and what of the truth it knows."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,15 @@ import torch
 from torch import Tensor
 
 from schemas.errors import InputError
+from schemas.run import RunConfig
 from schemas.store import PROPERTY_BITS
+from trainer.data.batches import Batch
 from trainer.data.reader import Source
 from trainer.data.splits import Split, select
-from trainer.data.stores import open_store
+from trainer.data.stores import SequenceStore, open_store
 from trainer.data.stream import ordered
 from trainer.evaluation.attribution import Attribution
+from trainer.evaluation.motion import ARRAYS, MotionErrors
 from trainer.evaluation.scores import Scores
 from trainer.models.stmoe import STMoE
 from trainer.training.checkpoint import Checkpoint
@@ -28,20 +31,16 @@ BATCH = 16
 BOOTSTRAP_SEED = 0
 THRESHOLDS = (64.0, 128.0, 192.0)
 """Grey levels for CSI, POD and FAR."""
-SHOWN = ("mse_sum", "mse_mean", "mae", "psnr", "ssim", "csi_128")
-"""Scores in the table for a terminal; the file has all."""
 
 
-def evaluate_run(
-    path: Path, *, store: str | None = None, split: Split = "test", device: str = "auto"
-) -> dict[str, Any]:
+def evaluate_run(*paths: Path, store: str | None = None, split: Split = "test", device: str = "auto") -> dict[str, Any]:
     """
-    Forecast every sequence of a split and score the forecasts.
+    Forecast every sequence of a split and score the forecasts; those of several networks are averaged.
 
     Parameters
     ----------
-    path : folder of a run, or a checkpoint
-    store : path or URL; None for the real store that the run learnt from
+    paths : folders of runs, or checkpoints
+    store : path or URL; None for the real store that the first run learnt from
     split : of the store
     device : auto, cpu or cuda
 
@@ -49,7 +48,7 @@ def evaluate_run(
     -------
     ready for JSON: what was evaluated on what; `metrics` defines every score; `scores` has them by model (the run's and
     persistence) with 95 % intervals over sequences; `difference` is the model's less persistence's, in pairs;
-    `attribution` is per property, where the store knows them
+    `attribution` is per property, and `motion` per kinematic expert, of a single network and where the store knows them
 
     Raises
     ------
@@ -57,16 +56,17 @@ def evaluate_run(
         there is no network, no store, no such split, or they do not fit each other.
     """
     place = device_of(device)
-    network, checkpoint = load_forecaster(path, place)
+    loaded = [load_forecaster(path, place) for path in paths]
+    checkpoint = _alike(paths, [checkpoint for _, checkpoint in loaded])
     sequences = open_store(_store_of(checkpoint, store))
     check_frames(checkpoint.config, sequences.height, sequences.width)
     source = Source(sequences, select(sequences, split))
-    model, persistence = _scores(), _scores()
-    attribution = _attribution(network, checkpoint, source)
-    for frames, mask in _batches(source, checkpoint, place, masked=attribution is not None):
-        _score(network, checkpoint, frames, mask, model, persistence, attribution)
+    examined = Examined([network for network, _ in loaded], checkpoint.config, sequences)
+    for batch in _batches(source, examined, checkpoint, place):
+        examined.update(as_fractions(batch.frames), batch.arrays)
+    parameters = (parameter.numel() for network, _ in loaded for parameter in network.parameters())
     return {
-        "run": str(path),
+        "run": ", ".join(map(str, paths)),
         "phase": checkpoint.phase,
         "step": checkpoint.progress.best_step,
         "store": sequences.path,
@@ -75,11 +75,8 @@ def evaluate_run(
         "sequences": len(source.selection),
         "input_frames": checkpoint.config.data.input_frames,
         "horizon": checkpoint.config.data.horizon,
-        "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "metrics": {name: metric._asdict() for name, metric in model.metrics.items()},
-        "scores": {"model": model.summary(BOOTSTRAP_SEED), "persistence": persistence.summary(BOOTSTRAP_SEED)},
-        "difference": {name: model.paired(persistence, name, BOOTSTRAP_SEED) for name in model.metrics},
-        "attribution": None if attribution is None else attribution.summary(),
+        "parameters": sum(parameters),
+        **examined.summary(),
     }
 
 
@@ -105,44 +102,76 @@ def write_evaluation(evaluation: dict[str, Any], path: Path, out: str | None) ->
     return file
 
 
-def as_table(evaluation: dict[str, Any], shown: Sequence[str] = SHOWN) -> str:
-    """Return the most used scores as a table for a terminal: overall with their intervals, then per lead time."""
-    lead_times = "".join(f"{f't+{lead + 1}':>9}" for lead in range(evaluation["horizon"]))
-    lines = [
-        "{run} ({phase}) on {sequences} sequences of the {split} split of {store}".format_map(evaluation),
-        "",
-        f"{'':26}{'all':>9}{'95 % interval':>20}{lead_times}",
-    ]
-    scores = evaluation["scores"]
-    lines += [_row(f"{name}  {model}", scores[model][name]) for name in shown for model in scores]
-    lines += ["", *(f"{name}: {evaluation['metrics'][name]['definition']}" for name in shown)]
-    if evaluation["attribution"]:
-        lines += ["", "gates: share of the pixels of one property whose largest weight is its expert's"]
-        lines += [_attribution_row(name, entry) for name, entry in evaluation["attribution"].items()]
-    return "\n".join(lines)
+class Examined:
+    """
+    All that is measured on the way through a split.
+
+    Parameters
+    ----------
+    networks : whose forecasts are averaged, in eval mode
+    config : of the first
+    store : of the sequences
+    """
+
+    def __init__(self, networks: Sequence[STMoE], config: RunConfig, store: SequenceStore) -> None:
+        self._networks, self._data = networks, config.data
+        self._model, self._persistence = Scores(thresholds=THRESHOLDS), Scores(thresholds=THRESHOLDS)
+        self._attribution: Attribution | None = None
+        self._motion: MotionErrors | None = None
+        if len(networks) == 1:
+            (network,) = networks
+            if "property_mask" in store and len(network.experts) > 1:
+                self._attribution = Attribution(tuple(network.experts), PROPERTY_BITS, config.data.horizon)
+            if MotionErrors.known(network, store):
+                self._motion = MotionErrors(network, config.data.input_frames)
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """What is needed of the store, beside the frames."""
+        return (*(("property_mask",) if self._attribution else ()), *(ARRAYS if self._motion else ()))
+
+    @torch.inference_mode()
+    def update(self, frames: Tensor, truth: Mapping[str, Tensor]) -> None:
+        """
+        Forecast a batch, (batch, time, channel, y, x) in [0, 1], and score it.
+
+        Parameters
+        ----------
+        truth : `arrays`, as stored
+        """
+        inputs, horizon = self._data.input_frames, self._data.horizon
+        seen, target = frames[:, :inputs], frames[:, inputs:]
+        forecasts = [network(seen, horizon) for network in self._networks]
+        self._model.update(torch.stack([forecast.frames for forecast in forecasts]).mean(0), target)
+        self._persistence.update(seen[:, -1:].expand_as(target), target)
+        if self._attribution:
+            self._attribution.update(forecasts[0].log_weights, truth["property_mask"][:, inputs:])
+        if self._motion:
+            self._motion.update(seen, truth)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the part of an evaluation that was measured."""
+        model, persistence = self._model, self._persistence
+        return {
+            "metrics": {name: metric._asdict() for name, metric in model.metrics.items()},
+            "scores": {"model": model.summary(BOOTSTRAP_SEED), "persistence": persistence.summary(BOOTSTRAP_SEED)},
+            "difference": {name: model.paired(persistence, name, BOOTSTRAP_SEED) for name in model.metrics},
+            "attribution": self._attribution.summary() if self._attribution else None,
+            "motion": self._motion.summary() if self._motion else None,
+        }
 
 
-def _row(name: str, entry: dict[str, Any]) -> str:
-    low, high = entry["interval"] or (None, None)
-    per_lead_time = "".join(f"{_number(value):>9}" for value in entry["per_lead_time"])
-    return f"{name:26}{_number(entry['mean']):>9}{f'{_number(low)} - {_number(high)}':>20}{per_lead_time}"
-
-
-def _attribution_row(name: str, entry: dict[str, Any]) -> str:
-    per_lead_time = "".join(f"{_percent(value):>9}" for value in entry["per_lead_time"])
-    return f"{name:26}{_percent(entry['share']):>9}{'':20}{per_lead_time}"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0%}"
-
-
-def _scores() -> Scores:
-    return Scores(thresholds=THRESHOLDS)
+def _alike(paths: Sequence[Path], checkpoints: Sequence[Checkpoint]) -> Checkpoint:
+    """Return the first of some checkpoints, if all forecast as many frames from as many."""
+    first = checkpoints[0]
+    for path, checkpoint in zip(paths, checkpoints, strict=True):
+        theirs, ours = ((c.config.data.input_frames, c.config.data.horizon) for c in (checkpoint, first))
+        if theirs != ours:
+            raise InputError(
+                f"{path} forecasts {theirs[1]} frames from {theirs[0]}, {paths[0]} {ours[1]} from {ours[0]}; "
+                "give runs that do the same"
+            )
+    return first
 
 
 def _store_of(checkpoint: Checkpoint, asked: str | None) -> str:
@@ -152,36 +181,7 @@ def _store_of(checkpoint: Checkpoint, asked: str | None) -> str:
     return store
 
 
-def _attribution(network: STMoE, checkpoint: Checkpoint, source: Source) -> Attribution | None:
-    """Return a count of attributions where the store knows the properties and the network has several experts."""
-    if "property_mask" not in source.store or len(network.experts) == 1:
-        return None
-    return Attribution(tuple(network.experts), PROPERTY_BITS, checkpoint.config.data.horizon)
-
-
-def _batches(
-    source: Source, checkpoint: Checkpoint, device: torch.device, *, masked: bool
-) -> Iterator[tuple[Tensor, Tensor | None]]:
+def _batches(source: Source, examined: Examined, checkpoint: Checkpoint, device: torch.device) -> Iterator[Batch]:
     data = checkpoint.config.data
-    arrays = ("property_mask",) if masked else ()
-    for batch in ordered([source], frames=data.input_frames + data.horizon, batch=BATCH, arrays=arrays, device=device):
-        yield as_fractions(batch.frames), batch["property_mask"] if masked else None
-
-
-@torch.inference_mode()
-def _score(
-    network: STMoE,
-    checkpoint: Checkpoint,
-    frames: Tensor,
-    mask: Tensor | None,
-    model: Scores,
-    persistence: Scores,
-    attribution: Attribution | None,
-) -> None:
-    inputs, horizon = checkpoint.config.data.input_frames, checkpoint.config.data.horizon
-    target = frames[:, inputs:]
-    forecast = network(frames[:, :inputs], horizon)
-    model.update(forecast.frames, target)
-    persistence.update(frames[:, inputs - 1 : inputs].expand_as(target), target)
-    if attribution is not None and mask is not None:
-        attribution.update(forecast.log_weights, mask[:, inputs:])
+    frames = data.input_frames + data.horizon
+    return ordered([source], frames=frames, batch=BATCH, arrays=examined.arrays, device=device)
