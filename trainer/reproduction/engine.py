@@ -107,6 +107,8 @@ class _Crew:
     show: Callable[[Event], None]
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     running: dict[str, Child] = field(default_factory=dict)
+    killed: bool = False
+    """Whether a second signal has ended them all."""
     wall: float = 0.0
     estimated: float = 0.0
     """Seconds that the jobs that ended took, and were to take."""
@@ -124,10 +126,11 @@ class _Crew:
         while True:
             self._collect()
             asked = stopped()
-            for _ in asked[passed_on:2]:
+            for place in range(passed_on, min(len(asked), 2)):
+                self.killed = place == 1
                 for child in self.running.values():
-                    child.stop() if passed_on == 0 else child.kill()
-                passed_on += 1
+                    child.kill() if self.killed else child.stop()
+            passed_on = len(asked)
             if not asked:
                 self._start_all()
             if not self.running:
@@ -159,7 +162,8 @@ class _Crew:
             self.estimated += child.job.estimate
             earlier = read_record(self.folder, name)
             write_record(self.folder, name, self._record(child.job, earlier, end))
-            state: State = "done" if end.return_code == 0 else "failed" if end.return_code else "stopped"
+            cut_off = end.return_code is None or (self.killed and end.return_code != 0)
+            state: State = "stopped" if cut_off else "failed" if end.return_code else "done"
             self._settle(child.job, Outcome(state, end.reason), end.wall_seconds)
 
     def _start_all(self) -> None:

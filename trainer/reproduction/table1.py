@@ -35,17 +35,14 @@ BUDGETS: Final[dict[Scale, Budgets]] = {
         "mim-all": {"decoder": {"steps": 7000}, "joint": {"steps": 700}},
         "mim-all-wide": {"decoder": {"steps": 7000}, "joint": {"steps": 700}},
         "stmoe-id": {"mim": {"steps": 2500}, "addl": {"steps": 5000}},
-        "stmoe-conv": {},
-        "stmoe-kinematic": {},
-        "stmoe-id-uniform": {},
-        "stmoe-id-none": {},
     },
     "paper": {
         "mim-real": {"joint": {"steps": 100_000, "batch": 16, "learning_rate": 5e-4, "validate_every": 500}},
     },
 }
 """How long each row learns, where that is not what its scale gives to every run (`schemas.run`). Every row keeps what
-was best on validation, and none may take more CPU seconds than the mixtures (models.md 7.4)."""
+was best on validation, and none may take more CPU seconds than the mixtures (models.md 7.4). A row whose experts are
+another's has that row's budgets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +85,7 @@ RECIPES: Final[dict[str, Recipe]] = {
 }
 """In the order of the table. The paper's numbers are of Dynamic MNIST (models.md 3.11)."""
 
-AWAITED: Final = frozenset({"stmoe-kinematic", "stmoe-id-uniform", "stmoe-id-none"})
-"""Rows whose configuration `schemas.run` does not know."""
-ROWS: Final = tuple(row for row in RECIPES if row not in AWAITED)
-"""What is run where no rows are named."""
+ROWS: Final = tuple(RECIPES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +174,7 @@ def _training(row: str, seed: int) -> str:
 def _config(setting: Setting, row: str, seed: int, budgets: Budgets) -> RunConfig:
     recipe, stores = RECIPES[row], setting.stores
     model = {**recipe.model, "mim": {"hidden": WIDE[setting.scale]}} if row == "mim-all-wide" else recipe.model
-    schedule = dict(budgets.get(row, {}))
+    schedule = dict(budgets.get(recipe.experts_of or row, {}))
     if recipe.experts_of is not None:
         schedule["experts_from"] = _run(recipe.experts_of, seed)
     synthetic = {name: stores[name] for name in PROPERTIES} if recipe.synthetic else {}
