@@ -84,6 +84,12 @@ def animation(moving: bytes, still: bytes, words: str, caption: str) -> str:
     )
 
 
+def picture(still: bytes, words: str, caption: str) -> str:
+    """Return a figure of a PNG with a description for those who cannot see it."""
+    image = f'<img src="{_data_uri(still, "image/png")}" alt="{escaped(words)}">'
+    return f"<figure>\n{image}\n<figcaption>{escaped(caption)}</figcaption>\n</figure>"
+
+
 def chart(svg: str, words: str, caption: str) -> str:
     """Return a figure of an SVG element with a description for those who cannot see it."""
     named = svg.replace("<svg", f'<svg role="img" aria-label="{escaped(words)}"', 1)

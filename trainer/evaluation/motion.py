@@ -17,6 +17,8 @@ ARRAYS: Final = (
     *("angular_velocity", "angular_acceleration", "angular_jerk"),
 )
 """What is needed of a store."""
+PLACES: Final = ("position", "pivot")
+"""What is needed beside to know how each pixel moves."""
 LEAST: Final = 4
 """Pixels of an object that are to be seen for it to count."""
 
@@ -82,15 +84,45 @@ class MotionErrors:
         return {name: _entry(self._experts[name], pairs) for name, pairs in self._pairs.items()}
 
 
+def true_motion(truth: Mapping[str, Tensor], time: int) -> Tensor:
+    """
+    Return how the object in front moves at each pixel, (batch, component, y, x), px/frame; 0 on background.
+
+    Parameters
+    ----------
+    truth : `ARRAYS` and `PLACES`, (batch, ...) as stored
+    time : t, frame
+    """
+    mask = truth[MASK][:, time].long()
+    front = (mask - 1).clamp(min=0).flatten(1)
+    y, x = mask.shape[1:]
+    q, v, a, j = (truth[name] for name in ("position", "velocity", "acceleration", "jerk"))
+    velocity = v + a * time + j * (time**2 / 2)
+    pivot = q + v * time + a * (time**2 / 2) + j * (time**3 / 6) + truth["pivot"] - 0.5  # px count from their centres
+    turning = _angular_velocity(truth, time)
+
+    def of_front(values: Tensor) -> Tensor:
+        return values.gather(1, front).view(-1, 1, y, x)
+
+    right = torch.arange(x) - of_front(pivot[..., 0])
+    down = torch.arange(y)[:, None] - of_front(pivot[..., 1])
+    w = of_front(turning)
+    moved = torch.cat((of_front(velocity[..., 0]) - w * down, of_front(velocity[..., 1]) + w * right), 1)
+    return (moved * (mask > 0)[:, None]).float()
+
+
+def _angular_velocity(truth: Mapping[str, Tensor], time: int) -> Tensor:
+    velocity, acceleration, jerk = (truth[f"angular_{name}"] for name in ("velocity", "acceleration", "jerk"))
+    return velocity + acceleration * time + jerk * (time**2 / 2)
+
+
 def _motions(expert: Kinematic, inputs: Tensor, truth: Mapping[str, Tensor], time: int) -> tuple[Tensor, Tensor, int]:
     """Return estimates, (batch, component, y, x), the truth, (batch, object, component), and its property's bit."""
     motion = expert.estimate(inputs)
     if isinstance(expert, KinematicTranslation):
         true = truth["velocity"] + truth["acceleration"] * time + truth["jerk"] * (time**2 / 2)
         return motion.velocity, true, PROPERTY_BITS["translation"]
-    angular = [truth[f"angular_{name}"] for name in ("velocity", "acceleration", "jerk")]
-    true = angular[0] + angular[1] * time + angular[2] * (time**2 / 2)
-    return motion.velocity, true[..., None], PROPERTY_BITS["rotation"]
+    return motion.velocity, _angular_velocity(truth, time)[..., None], PROPERTY_BITS["rotation"]
 
 
 def _entry(expert: Kinematic, pairs: list[tuple[Tensor, Tensor]]) -> dict[str, Any]:

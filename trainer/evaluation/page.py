@@ -27,6 +27,7 @@ def page_of(data: ReportData) -> str:
         "experts": ("Experts and gates", sections.experts(data)),
         "errors": ("Errors", sections.errors(data)),
         "attribution": ("Gate attribution", sections.attribution(data)),
+        "motion": ("Motion", sections.motion(data)),
         "training": ("Training", sections.training(data)),
         "run": ("The run", sections.run(data)),
     }

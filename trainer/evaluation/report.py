@@ -14,7 +14,9 @@ from schemas.run import RunConfig
 from trainer.data.splits import Selection, Split, select
 from trainer.data.stores import FRAMES, SequenceStore, open_store
 from trainer.evaluation import evaluate
+from trainer.evaluation.arrows import Array, motions_of
 from trainer.evaluation.forecasting import forecast, stored_fractions
+from trainer.evaluation.motion import ARRAYS, PLACES, true_motion
 from trainer.evaluation.output import written_aside
 from trainer.evaluation.page import page_of
 from trainer.evaluation.report_data import Example, ReportData, Training
@@ -150,9 +152,20 @@ def _examples(network: STMoE, config: RunConfig, sequences: SequenceStore, devic
             frames=made.frames[place],
             gates=made.gates[place],
             parts=made.parts[place],
+            motions=motions_of(network, frames[place, :inputs], device),
+            true_motion=_true_motion(sequences, number, inputs - 1),
         )
         for place, number in enumerate(numbers)
     ]
+
+
+def _true_motion(sequences: SequenceStore, number: int, time: int) -> Array | None:
+    names = (*ARRAYS, *PLACES)
+    if not all(name in sequences for name in names):
+        return None
+    truth = {name: torch.from_numpy(sequences[name].rows(number, number + 1)) for name in names}
+    found: Array = true_motion(truth, time)[0].numpy()
+    return found
 
 
 def _training(run: Path, config: RunConfig, device: torch.device) -> dict[str, Training]:

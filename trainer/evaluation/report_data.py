@@ -6,6 +6,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from trainer.evaluation.arrows import Motion
+
 Array = NDArray[Any]
 
 
@@ -25,6 +27,10 @@ class Example:
     """(time, expert, y, x) in [0, 1]"""
     parts: Array
     """(time, expert, y, x), each expert decoded alone"""
+    motions: Mapping[str, Motion]
+    """What kinematic experts estimate, by name."""
+    true_motion: Array | None
+    """(component, y, x), px/frame at the newest input frame; None where the store does not know it"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trainer.evaluation.arrows import LENGTH, draw_motions
 from trainer.evaluation.attribution import TIE
 from trainer.evaluation.curves import attribution_chart, loss_charts, score_chart
 from trainer.evaluation.figures import contact_sheet, draw_charts, moving_picture
@@ -18,6 +19,7 @@ from trainer.evaluation.markup import (
     number,
     paragraph,
     percent,
+    picture,
     table,
 )
 from trainer.evaluation.panels import (
@@ -141,6 +143,39 @@ def attribution(data: ReportData) -> str:
             table("Who has the largest weight", ["property", *data.experts, TIE], _winner_rows(found, data.experts)),
         ]
     )
+
+
+def motion(data: ReportData) -> str:
+    """Return what kinematic experts estimate, as arrows and against the truth; nothing where there are none."""
+    found: Mapping[str, Any] | None = data.evaluation["motion"]
+    shown = [example for example in data.examples if example.motions]
+    if not shown:
+        return ""
+    words = (
+        "What each kinematic expert takes the motion at the newest input frame to be. An arrow is as long as things "
+        f"move in {LENGTH} frames, and the paler the less sure the expert is of the place."
+    )
+    pictures = [
+        picture(
+            draw_motions(example.inputs[-1], example.motions, example.true_motion),
+            f"sequence {example.number}: arrows of the motion that {', '.join(example.motions)} estimate",
+            f"Sequence {example.number}.",
+        )
+        for example in shown
+    ]
+    rows = [
+        [
+            name,
+            f"{entry['quantity']}, {entry['units']}",
+            number(entry["error"]),
+            number(entry["usual"]),
+            f"{entry['objects']:,}",
+        ]
+        for name, entry in (found or {}).items()
+    ]
+    head = ["expert", "quantity", "error", "error if nothing moved", "objects"]
+    caption = "Root mean square error of an object's estimate against the parameter table"
+    return "\n".join([paragraph(words), *pictures, *([table(caption, head, rows)] if rows else [])])
 
 
 def training(data: ReportData) -> str:

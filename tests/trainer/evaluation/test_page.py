@@ -13,6 +13,7 @@ from PIL import Image, ImageSequence
 
 from schemas.store import PROPERTY_BITS
 from tests.trainer.evaluation.pages import Page
+from trainer.evaluation.arrows import Motion
 from trainer.evaluation.attribution import Attribution
 from trainer.evaluation.markup import MISSING, interval, number, percent
 from trainer.evaluation.page import page_of
@@ -33,6 +34,8 @@ def example(number_: int) -> Example:
         frames=RNG.random((HORIZON, SIDE, SIDE)),
         gates=weights / weights.sum(1, keepdims=True),
         parts=RNG.random((HORIZON, 3, SIDE, SIDE)),
+        motions={},
+        true_motion=None,
     )
 
 
@@ -58,6 +61,7 @@ def evaluation() -> dict[str, Any]:
         "scores": {"model": model.summary(0), "persistence": persistence.summary(0)},
         "difference": {name: model.paired(persistence, name, 0) for name in model.metrics},
         "attribution": attribution.summary(),
+        "motion": None,
     }
 
 
@@ -191,6 +195,23 @@ def test_text_is_escaped_wherever_it_comes_from(data: ReportData) -> None:
     )
     assert not [name for name, _ in page.elements if name == "script"]
     assert page.words.count(bad) >= 10
+
+
+def test_estimated_motion_is_drawn_beside_the_true_one_and_compared(data: ReportData, page: Page) -> None:
+    assert "motion" not in page.attributes("id")
+    field = np.full((2, SIDE, SIDE), 2, np.float32)
+    motions = {"rotation": Motion(velocity=field, deviation=np.zeros((SIDE, SIDE), np.float32))}
+    entry = {"quantity": "angular velocity", "units": "rad/frame", "objects": 12, "error": 0.0625, "usual": 0.25}
+    examples = [replace(one, motions=motions, true_motion=field) for one in data.examples]
+    found = {**data.evaluation, "motion": {"rotation": entry}}
+    shown = Page(page_of(replace(data, examples=examples, evaluation=found)))
+    assert "motion" in shown.attributes("id")
+    assert all(text in shown.words for text in ("0.0625", "0.25", "angular velocity, rad/frame", "12"))
+    (picture, _) = pictures_of(shown, "png")[-2:]
+    yellow, blue = (240, 228, 66), (86, 180, 233)
+    middle = picture[0].shape[1] // 2
+    for colour, half in ((yellow, picture[0][:, :middle]), (blue, picture[0][:, middle:])):
+        assert (np.abs(half.astype(int) - colour).sum(-1) < 30).sum() > 50
 
 
 def test_single_network_and_real_data_have_no_sections_of_experts_and_attribution(data: ReportData) -> None:
