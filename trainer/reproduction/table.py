@@ -62,11 +62,16 @@ def _row(found: RowScores) -> dict[str, Any]:
         "title": row.title,
         "note": row.note,
         "parameters": max(parameters),
-        "seeds": {str(seed): asdict(scores) for seed, scores in found.seeds.items()},
+        "seeds": {str(seed): _seed(scores) for seed, scores in found.seeds.items()},
         "summary": {name: spread(values)._asdict() for name, values in known.items() if values},
         "paper": row.published._asdict() if row.published else None,
         "missing": {str(seed): reason for seed, reason in found.missing.items()},
     }
+
+
+def _seed(scores: Scores) -> dict[str, Any]:
+    attribution = {name: share._asdict() for name, share in scores.attribution.items()}
+    return {**asdict(scores), "per_lead_time": list(scores.per_lead_time), "attribution": attribution}
 
 
 def _claim(judgement: Judgement) -> dict[str, Any]:
