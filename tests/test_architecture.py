@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "trainer/training/losses.py": {"trainer", "torch"},
     "trainer/evaluation/metrics.py": {"trainer", "torch"},
     "trainer/evaluation/figures.py": TRAINER | {"matplotlib", "PIL", "av"},
+    "trainer/evaluation/arrows.py": TRAINER | {"matplotlib"},
     "trainer/reproduction/pictures.py": TRAINER | {"matplotlib"},
     "trainer/sources/*": TRAINER | {"PIL", "av"},
     "trainer/*": TRAINER,
