@@ -1,9 +1,10 @@
 """RenderSpec: everything that decides a rendered bit. Sequence i is a pure function of (spec, i)."""
 
 import builtins
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ModelWrapValidatorHandler, model_validator
 
 from schemas.model import Model, digest
 
@@ -17,6 +18,12 @@ MAX_PIXELS = 2**24
 MAX_OBJECTS = 16
 MAX_SEQUENCES = 2**63
 MAX_POLYGON_VERTICES = 8
+SMALLEST = 1e-4
+"""Of what must not be 0: far less is nothing to be seen, and in the end no number that kernels can divide by."""
+MIN_CELL = 2**-10
+"""Px of the finest Perlin octave's lattice cell; time and memory of a row of pixels grow with the cells under it."""
+MAX_SPRITE_REDUCTION = 1024
+"""Sprite pixels per px of the frame; the square of it is sampled for every pixel."""
 
 Dtype = Literal["uint8", "float16", "float32"]
 ObjectKind = Literal["circle", "line", "polygon", "sprite"]
@@ -42,6 +49,12 @@ def _odd(pair: tuple[int, int]) -> tuple[int, int]:
     return pair
 
 
+def _weighty(weight: float) -> float:
+    if 0 < weight < SMALLEST:
+        raise ValueError(f"give 0 (none) or a number from {SMALLEST:g} to 10")
+    return weight
+
+
 def _distinct(items: tuple[_Item, ...]) -> tuple[_Item, ...]:
     if len(set(items)) != len(items):
         raise ValueError("give each name once")
@@ -56,10 +69,24 @@ def _kind_alone(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
+def _booleans(fields: Any, path: str = "") -> Iterator[str]:
+    """Yield the path of every true and false in plain data."""
+    match fields:
+        case bool():
+            yield path
+        case Mapping():
+            for name, value in fields.items():
+                yield from _booleans(value, f"{path}.{name}" if path else str(name))
+        case list() | tuple():
+            for place, value in enumerate(fields):
+                yield from _booleans(value, f"{path}[{place}]")
+
+
 Bounded = Annotated[tuple[_Number, _Number], AfterValidator(_ordered)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0, le=10)]
+Length = Annotated[float, Field(ge=SMALLEST, le=10)]
 Rate = Annotated[float, Field(ge=0, le=10)]
+Weight = Annotated[Rate, AfterValidator(_weighty)]
 Turn = Annotated[float, Field(ge=0, le=3.2)]
 Count = Annotated[int, Field(ge=1, le=MAX_OBJECTS)]
 KernelWidth = Annotated[int, Field(ge=3, le=7)]
@@ -72,7 +99,7 @@ class Objects(Model):
     kinds: Annotated[tuple[ObjectKind, ...], AfterValidator(_distinct)] = Field(
         ("circle", "line", "polygon"), min_length=1, description="kinds of shape, each as likely"
     )
-    size: Bounded[Positive] = Field(
+    size: Bounded[Length] = Field(
         (0.1, 0.2),
         description="radius, half length or half side, as a fraction of the frame's shorter side",
         examples=[[0.1, 0.2]],
@@ -91,7 +118,7 @@ class Texture(Model):
     contrast: Bounded[Share] = Field(
         (0.4, 0.8), description="depth of the wave: intensity varies between (1 - contrast) and 1 of the object's"
     )
-    wavelength: Bounded[Positive] = Field((0.6, 1.6), description="as a fraction of the object's size")
+    wavelength: Bounded[Length] = Field((0.6, 1.6), description="as a fraction of the object's size")
 
 
 class SpriteSet(Model):
@@ -124,7 +151,7 @@ class Rotation(Model):
     pivot: Literal["centroid", "orbit"] = Field(
         "centroid", description="turn about the centroid, or about a point off it"
     )
-    orbit_radius: Bounded[Positive] = Field(
+    orbit_radius: Bounded[Annotated[float, Field(gt=0, le=10)]] = Field(
         (0.05, 0.2), description="distance of an orbit's pivot from the centroid, fraction of the shorter side"
     )
 
@@ -179,14 +206,14 @@ class Noise(Model):
         description="sum |noise| / sum |clean| over the sequence, before clipping",
         examples=["0 (no noise)", 0.26, 0.7],
     )
-    gaussian: Rate = Field(1.0, description="relative weight")
-    white: Rate = Field(1.0, description="relative weight")
-    perlin: Rate = Field(1.0, description="relative weight")
+    gaussian: Weight = Field(1.0, description="relative weight")
+    white: Weight = Field(1.0, description="relative weight")
+    perlin: Weight = Field(1.0, description="relative weight")
     octaves: int = Field(4, ge=1, le=8, description="of the Perlin noise; lacunarity 2, persistence 1/2")
-    cell: Annotated[float, Field(gt=0, le=4)] = Field(
+    cell: Annotated[float, Field(ge=SMALLEST, le=4)] = Field(
         0.25, description="first lattice cell of the Perlin noise, fraction of the shorter side"
     )
-    cell_frames: Annotated[float, Field(gt=0, le=4096)] = Field(8.0, description="the same in time, frames")
+    cell_frames: Annotated[float, Field(ge=SMALLEST, le=4096)] = Field(8.0, description="the same in time, frames")
     drift: tuple[Annotated[float, Field(ge=-1, le=1)], Annotated[float, Field(ge=-1, le=1)]] = Field(
         (0.0, 0.0), description="(dx, dy) of the Perlin noise, shorter frame sides per frame"
     )
@@ -230,12 +257,32 @@ class RenderSpec(Model):
         """SHA-256 of the canonical JSON, which names the data set: 64 hexadecimal digits."""
         return digest(self)
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _holds_no_booleans(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Refuse YAML's true and yes, which are 1 to Python."""
+        spec = handler(data)
+        for path in _booleans(data):
+            raise ValueError(f"{path} is true or false; no field of a spec is")
+        return spec
+
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:
         pixels = self.frames * self.height * self.width
         if pixels > MAX_PIXELS:
             raise ValueError(
                 f"a sequence of {self.frames}x{self.height}x{self.width} has {pixels} pixels; give at most {MAX_PIXELS}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _cells_fit(self) -> Self:
+        side, octaves = min(self.height, self.width), self.noise.octaves
+        least = MIN_CELL * 2 ** (octaves - 1) / side
+        if self.noise.cell < least:
+            raise ValueError(
+                f"noise.cell is {self.noise.cell:g}, too fine for {octaves} octaves on {side} px; "
+                f"give {least} or more, or fewer octaves"
             )
         return self
 
@@ -247,6 +294,14 @@ class RenderSpec(Model):
             raise ValueError(
                 f"{self.sprites.count} sprites leave a split without any; give {MIN_SPRITES_FOR_SPLITS} or more"
             )
+        if self.sprites:
+            side = min(self.height, self.width)
+            least = max(self.sprites.height, self.sprites.width) / (2 * MAX_SPRITE_REDUCTION * side)
+            if self.objects.size[0] < least:
+                raise ValueError(
+                    f"objects.size[0] is {self.objects.size[0]:g}, too small for these sprites on {side} px; "
+                    f"give {least} or more"
+                )
         return self
 
 

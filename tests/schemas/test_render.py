@@ -90,6 +90,8 @@ def test_every_field_moves_the_digest(change: dict[str, Any]) -> None:
         {"noise": {"ratio": 0, "gaussian": 0, "white": 0, "perlin": 0}},
         {"objects": {"count": [2, 2]}},
         {"objects": {"kinds": ["sprite"]}, "sprites": SPRITES},
+        {"noise": {"gaussian": 0, "white": 1e-4, "cell": 0.0009765625, "octaves": 8, "cell_frames": 1e-4}},
+        {"objects": {"size": [1e-4, 10]}, "texture": {"wavelength": [1e-4, 10]}},
     ],
 )
 def test_edges_of_the_ranges_are_accepted(fields: dict[str, Any]) -> None:
@@ -122,7 +124,14 @@ REFUSED: list[tuple[dict[Any, Any], str]] = [
     ({"noise": {"ratio": float("nan")}}, f"noise.ratio is nan; give {RANGE_OF_RATIO}"),
     ({"noise": {"ratio": float("inf")}}, f"noise.ratio is inf; give {RANGE_OF_RATIO}"),
     ({"noise": {"octaves": 9}}, "noise.octaves is 9; give a whole number from 1 to 8"),
-    ({"noise": {"cell": 0}}, "noise.cell is 0; give a number above 0 and up to 4"),
+    ({"noise": {"cell": 0}}, "noise.cell is 0; give a number from 0.0001 to 4"),
+    ({"noise": {"cell": 1e-300}}, "noise.cell is 1e-300; give a number from 0.0001 to 4"),
+    (
+        {"noise": {"cell": 1e-4, "octaves": 8}},
+        "noise.cell is 0.0001, too fine for 8 octaves on 128 px; give 0.0009765625 or more, or fewer octaves",
+    ),
+    ({"noise": {"cell_frames": 1e-300}}, "noise.cell_frames is 1e-300; give a number from 0.0001 to 4096"),
+    ({"noise": {"gaussian": 1e-50}}, "noise.gaussian is 1e-50; give 0 (none) or a number from 0.0001 to 10"),
     ({"noise": {"drift": [0, 2]}}, "noise.drift[1] is 2; give a number from -1 to 1"),
     ({"noise": {"drift": [0]}}, "noise.drift[1] is missing; give a number from -1 to 1"),
     ({"noise": {"ratoi": 0.2}}, "noise.ratoi is no known field; did you mean ratio?"),
@@ -133,7 +142,9 @@ REFUSED: list[tuple[dict[Any, Any], str]] = [
     ({"objects": {"count": 3}}, "objects.count is 3; give 2 values: [low, high], each a whole number from 1 to 16"),
     ({"objects": {"count": [0, 3]}}, "objects.count[0] is 0; give a whole number from 1 to 16"),
     ({"objects": {"count": [3, 1]}}, "objects.count is [3, 1]; give [low, high] with low <= high, e.g. [1, 3]"),
-    ({"objects": {"size": [0, 1]}}, "objects.size[0] is 0; give a number above 0 and up to 10"),
+    ({"objects": {"size": [0, 1]}}, "objects.size[0] is 0; give a number from 0.0001 to 10"),
+    ({"objects": {"size": [1e-200, 1]}}, "objects.size[0] is 1e-200; give a number from 0.0001 to 10"),
+    ({"texture": {"wavelength": [1e-300, 1]}}, "texture.wavelength[0] is 1e-300; give a number from 0.0001 to 10"),
     (
         {"objects": {"kinds": []}},
         "objects.kinds is []; give a list of 1 or more, each one of circle, line, polygon, sprite",
@@ -178,6 +189,13 @@ REFUSED: list[tuple[dict[Any, Any], str]] = [
         },
         "8 sprites leave a split without any; give 9 or more",
     ),
+    (
+        {"objects": {"kinds": ["sprite"], "size": [1e-3, 0.2]}, "sprites": SPRITES | {"width": 512}},
+        "objects.size[0] is 0.001, too small for these sprites on 128 px; give 0.001953125 or more",
+    ),
+    ({"seed": True}, "seed is true or false; no field of a spec is"),
+    ({"objects": {"count": [True, 3]}}, "objects.count[0] is true or false; no field of a spec is"),
+    ({"sed": True}, "sed is no known field; did you mean seed?"),
 ]
 
 
