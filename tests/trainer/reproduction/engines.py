@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from tests.commands import ROOT
@@ -34,7 +35,7 @@ from trainer.reproduction.engine import run_jobs
 from trainer.reproduction.folder import claim, locked
 from trainer.reproduction.plan import Job
 folder, jobs = Path(sys.argv[1]), json.loads(sys.argv[2])
-jobs = [Job(name=name, command=tuple(command), needs=tuple(needs)) for name, command, needs in jobs]
+jobs = [Job(**{name: tuple(each) if isinstance(each, list) else each for name, each in job.items()}) for job in jobs]
 with locked(folder) as lock:
     claim(folder, {})
     report = run_jobs(jobs, folder, 2, lock=lock)
@@ -57,7 +58,7 @@ def run(folder: Path, *jobs: Job, workers: int = 2, events: list[Event] | None =
 
 def start(folder: Path, *jobs: Job) -> subprocess.Popen[str]:
     """Run jobs by an engine that is a process of its own, two at once."""
-    described = json.dumps([[each.name, each.command, each.needs] for each in jobs])
+    described = json.dumps([asdict(each) for each in jobs])
     return subprocess.Popen(
         [sys.executable, "-c", _ENGINE, folder, described],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
