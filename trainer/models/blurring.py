@@ -5,7 +5,6 @@ from typing import Final
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, pad
 
 DEVIATIONS: Final = (0.0, 0.8, 1.6)
 """Standard deviations of the copies, px."""
@@ -49,15 +48,24 @@ def blurred(image: Tensor, deviation: float, *, mass: bool = False) -> Tensor:
 
     Parameters
     ----------
-    image : (batch, 1, y, x)
+    image : (batch, channel, y, x)
     deviation : px; 0 for none
     mass : what leaves the frame is gone and nothing comes in; otherwise the border goes on outside
     """
     if not deviation:
         return image
-    radius = math.ceil(3 * deviation)
-    offsets = torch.arange(-radius, radius + 1, device=image.device, dtype=image.dtype)
-    kernel = torch.softmax(-(offsets**2) / (2 * deviation**2), 0)
-    image = pad(image, (radius,) * 4, "constant" if mass else "replicate")
+    down, across = (_matrix(image, length, deviation, mass=mass) for length in image.shape[-2:])
     with torch.autocast(image.device.type, enabled=False):  # bfloat16 has fewer grey levels than a frame
-        return conv2d(conv2d(image, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
+        return down @ image @ across.T
+
+
+def _matrix(image: Tensor, length: int, deviation: float, *, mass: bool) -> Tensor:
+    """Return (to, from) the convolution along one axis; a product of small matrices is faster than a convolution."""
+    radius = math.ceil(3 * deviation)
+    offsets = torch.arange(-radius, radius + 1, device=image.device)
+    kernel = torch.softmax(-(offsets.to(image.dtype) ** 2) / (2 * deviation**2), 0)
+    targets = torch.arange(length, device=image.device)[:, None].expand(-1, len(offsets))
+    sources = targets + offsets
+    inside = (sources >= 0) & (sources < length)
+    weights = kernel * inside if mass else kernel.expand_as(sources)
+    return image.new_zeros(length, length).scatter_add(1, sources.clamp(0, length - 1), weights.contiguous())
