@@ -5,6 +5,7 @@ import gc
 import json
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 COLLECT_EVERY = 50_000
 """Allocations between two garbage collections: at Python's 700 they take a tenth of a start, and find nothing."""
+PREVIEWED = 4
+"""Sequences in a picture, if there are so many."""
 MOST_PROBLEMS = 20
 """Lines of text that a verification prints."""
 NEEDED_PACKAGES = frozenset({"PIL", "filelock", "google_crc32c", "llvmlite", "numba"})
@@ -73,7 +76,7 @@ def datagen() -> None:
 @stored_options
 @click.option("--n", type=int, help=with_default("sequences", f"{DEFAULT_N:,}, or what the spec's splits add up to"))
 @click.option("--out", metavar="PATH|URL", help=with_default("where the store goes", "./<property or preset>.zarr"))
-@click.option("--workers", type=int, help=with_default("threads that render", "all cores"))
+@click.option("--workers", type=click.IntRange(min=1), help=with_default("threads that render", "all cores"))
 @click.option("--scheduler", metavar="ADDRESS", help="render on a Dask cluster instead, e.g. tcp://10.0.0.1:8786")
 @click.option("--overwrite", is_flag=True, help="delete another store that lies there")
 @json_option
@@ -164,7 +167,7 @@ def verify(*, store: str, repair: bool, as_json: bool) -> None:
 @datagen.command()
 @click.argument("store", required=False)
 @spec_options
-@range_options(count=4)
+@range_options(count="4, or what there is")
 @click.option(
     "--overlay",
     "overlays",
@@ -178,21 +181,21 @@ def verify(*, store: str, repair: bool, as_json: bool) -> None:
     help=with_default(".gif or .webp moves, .png has a row per sequence", "./<store, property or preset>.gif"),
 )
 def preview(
-    *, store: str | None, start: int, count: int, overlays: tuple[Any, ...], out: str | None, **asked: Any
+    *, store: str | None, start: int, count: int | None, overlays: tuple[Any, ...], out: str | None, **asked: Any
 ) -> None:
     """Draw a few sequences of STORE, or of a spec that nobody has rendered, and print the picture's path."""
     source, name = _source(store, asked)
     from datagen.views.preview import write_preview
 
     picture = out or f"{name}.gif"
-    write_preview(source, picture, sequences=range(start, start + count), overlays=overlays)
+    write_preview(source, picture, sequences=_chosen(source, start, count, PREVIEWED), overlays=overlays)
     click.echo(picture)
 
 
 @datagen.command()
 @click.argument("store")
 @click.argument("out", metavar="FILE")
-@range_options(count=None)
+@range_options(count="all from --start on")
 @click.option("--overwrite", is_flag=True, help="replace a file that is there")
 def export(*, store: str, out: str, start: int, count: int | None, overwrite: bool) -> None:
     """
@@ -206,9 +209,9 @@ def export(*, store: str, out: str, start: int, count: int | None, overwrite: bo
     from datagen.views.source import StoreSource
 
     source = StoreSource(open_store(store))
-    stop = None if count is None else start + count
+    chosen = _chosen(source, start, count, source.n)
     with progress.shown("exporting") as update:
-        export_sequences(source, out, start=start, stop=stop, overwrite=overwrite, progress=update)
+        export_sequences(source, out, start=chosen.start, stop=chosen.stop, overwrite=overwrite, progress=update)
     click.echo(out)
 
 
@@ -275,6 +278,16 @@ def _source(store: str | None, asked: dict[str, Any]) -> "tuple[Source, str]":
     return SpecSource(data.spec, data.sprites), data.name
 
 
+def _chosen(source: "Source", start: int, count: int | None, by_default: int) -> range:
+    """Return the numbers that --start and --count ask for."""
+    there = source.n - start
+    if there < 1:
+        raise InputError(f"--start is {start}; {source.name} has sequences 0 to {source.n - 1}")
+    if count is not None and count > there:
+        raise InputError(f"--count is {count}; {source.name} has {there} sequences from --start on")
+    return range(start, start + (min(by_default, there) if count is None else count))
+
+
 def _failed(line: str, code: int) -> int:
     _say(f"error: {line}")
     return code
@@ -305,10 +318,12 @@ def _verdict(report: "VerifyReport") -> Iterator[str]:
 
 
 def _complaint(report: "VerifyReport", *, repair: bool) -> str:
+    if report.obstacle:
+        return report.obstacle
     if repair:
         return f"{report.path} is still damaged; render it again with --overwrite"
     state = "damaged" if report.complete else "not complete"
-    return f"{report.path} is {state}; mend it with `datagen verify {report.path} --repair`"
+    return f"{report.path} is {state}; mend it with `datagen verify {shlex.quote(report.path)} --repair`"
 
 
 def _with_rate(report: "RenderReport") -> dict[str, Any]:

@@ -34,11 +34,12 @@ def stored_options(command: Command) -> Command:
     return command
 
 
-def range_options(count: int | None) -> Callable[[Command], Command]:
-    """Return a decorator that adds --start and --count; a count of None is all of them."""
-    start_option = click.option("--start", type=int, default=0, help=with_default("first sequence", 0))
-    shown = "all from --start on" if count is None else count
-    count_option = click.option("--count", type=int, default=count, help=with_default("sequences", shown))
+def range_options(count: str) -> Callable[[Command], Command]:
+    """Return a decorator that adds --start and --count; the text says how many sequences are taken by default."""
+    start_option = click.option(
+        "--start", type=click.IntRange(min=0), default=0, help=with_default("first sequence", 0)
+    )
+    count_option = click.option("--count", type=click.IntRange(min=1), help=with_default("sequences", count))
     return lambda command: start_option(count_option(command))
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +11,9 @@ from pydantic import ValidationError
 
 from datagen.overrides import Overrides
 from datagen.presets import PresetName, default_n, preset_spec
-from schemas.errors import InputError, MissingExtraError
+from schemas.errors import InputError
 from schemas.messages import first_mistake
-from schemas.render import RenderSpec, SpriteSet
+from schemas.render import RenderSpec
 
 if TYPE_CHECKING:
     from datagen.storage.sprites import Stack
@@ -60,12 +59,12 @@ def resolve(request: Request) -> DataSet:
         a file cannot be read, a field is unknown or out of range, or an optional package is missing.
     """
     given = None if request.sprites is None else _loaded(request.sprites)
-    fields, stack = _source(request.spec) if request.preset is None else _preset(request.preset, given)
-    if given is not None and request.preset is None:
-        fields, stack = _with_sprites(fields, given), given
+    fields, stack = _source(request.spec, given) if request.preset is None else _preset(request.preset, given)
     spec = _parsed(fields, request)
     if spec.sprites is not None and stack is None:
-        stack = _digits_if_named(spec.sprites)
+        from datagen.storage.sprites import digits_if_named
+
+        stack = digits_if_named(spec.sprites)  # everyone who has scikit-learn has them
     return DataSet(
         spec=spec,
         sprites=stack,
@@ -94,19 +93,22 @@ def read_spec_file(path: Path) -> Any:
         raise InputError(f"{path} is no YAML or JSON: {' '.join(str(error).split())}") from None
 
 
-def _source(spec: str | None) -> "tuple[Mapping[str, Any], Stack | None]":
-    """Return the fields that the request starts from, and the sprites that come with them."""
-    if spec is None:
-        return {}, None
-    if "://" in spec or Path(spec).is_dir():
+def _source(spec: str | None, given: "Stack | None") -> "tuple[Mapping[str, Any], Stack | None]":
+    """Return the fields that the request starts from, and its sprites: those given, or else those of a store."""
+    fields: Mapping[str, Any] = {}
+    stack = given
+    if spec is not None and ("://" in spec or Path(spec).is_dir()):
         from datagen.storage.store import open_store
 
         store = open_store(spec, incomplete=True)
-        return store.spec.model_dump(mode="json"), store.sprites
-    fields = read_spec_file(Path(spec))
-    if not isinstance(fields, Mapping):
-        RenderSpec.parse(fields, spec)  # raises, and says what it is
-    return fields, None
+        fields = store.spec.model_dump(mode="json")
+        stack = store.sprites if given is None else given  # those given stand in for damaged ones
+    elif spec is not None:
+        read = read_spec_file(Path(spec))
+        if not isinstance(read, Mapping):
+            RenderSpec.parse(read, spec)  # raises, and says what it is
+        fields = read
+    return fields if given is None else _with_sprites(fields, given), stack
 
 
 def _parsed(fields: Mapping[str, Any], request: Request) -> RenderSpec:
@@ -114,7 +116,8 @@ def _parsed(fields: Mapping[str, Any], request: Request) -> RenderSpec:
         return RenderSpec.parse(request.overrides.applied_to(fields))
     except InputError:
         if request.spec is not None:  # if the file is at fault, and not an option, the message names it
-            RenderSpec.parse(Overrides(property=request.overrides.property).applied_to(fields), request.spec)
+            name = request.spec if request.sprites is None else f"{request.spec} with --sprites {request.sprites}"
+            RenderSpec.parse(Overrides(property=request.overrides.property).applied_to(fields), name)
         raise
 
 
@@ -146,14 +149,3 @@ def _loaded(path: str) -> "Stack":
     from datagen.storage.sprites import load_sprites
 
     return load_sprites(path)
-
-
-def _digits_if_named(named: SpriteSet) -> "Stack | None":
-    """Return the built-in digits if a spec file names them: everyone who has scikit-learn has them."""
-    from datagen.storage.sprites import built_in_digits, sprite_set
-
-    with suppress(MissingExtraError):
-        digits = built_in_digits()
-        if sprite_set(digits) == named:
-            return digits
-    return None

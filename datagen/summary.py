@@ -16,6 +16,8 @@ FRAMES = "frames"
 
 Summary = dict[str, Any]
 
+_UNKNOWN = "unknown"
+
 
 def summarise_store(path: str | Path) -> Summary:
     """
@@ -29,7 +31,7 @@ def summarise_store(path: str | Path) -> Summary:
     -------
     plain data: the store's attributes, and `path`, `units` (`done`, `total`, `sequences` in one), `bytes` on disk,
     `splits` (sequences by name; None without splits), and `arrays`, a list of name, dimensions, shape, dtype, chunks,
-    shards and bytes on disk
+    shards and bytes on disk; `done` and `bytes` are None where objects cannot be listed, as over http
 
     Raises
     ------
@@ -44,13 +46,14 @@ def summarise_store(path: str | Path) -> Summary:
     for key, size in store.objects.sizes(""):
         bytes_of[key.partition("/")[0]] += size
         done += _is_finished_unit(store, layout, key, size)
+    listed = bool(bytes_of)
     return {
         **store.fields,
         "path": store.path,
-        "units": {"done": done, "total": total, "sequences": layout.unit_sequences},
-        "bytes": bytes_of.total(),
+        "units": {"done": done if listed else None, "total": total, "sequences": layout.unit_sequences},
+        "bytes": bytes_of.total() if listed else None,
         "splits": _split_counts(store),
-        "arrays": [_array(array, bytes_of[name]) for name, array in sorted(store.group.arrays())],
+        "arrays": [_array(array, bytes_of[name] if listed else None) for name, array in sorted(store.group.arrays())],
     }
 
 
@@ -60,7 +63,7 @@ def as_text(summary: Summary) -> str:
     rows = [
         ("sequences", f"{summary['n']:,}{_splits_text(summary['splits'])}"),
         ("state", "complete" if summary["complete"] else "not complete"),
-        ("units", f"{units['done']:,} of {units['total']:,}, of up to {units['sequences']:,} sequences"),
+        ("units", f"{_number(units['done'])} of {units['total']:,}, of up to {units['sequences']:,} sequences"),
         *_source_rows(summary),
         ("digest", summary["digest"]),
         ("written", f"{summary.get('created', 'unknown')} by {summary.get('produced_by', 'unknown')}"),
@@ -97,7 +100,7 @@ def _split_counts(store: SequenceStore) -> dict[str, int] | None:
     return {name: int(np.count_nonzero(values == value)) for name, value in SPLIT_VALUES.items()}
 
 
-def _array(array: zarr.Array[Any], size: int) -> dict[str, Any]:
+def _array(array: zarr.Array[Any], size: int | None) -> dict[str, Any]:
     return {
         "name": array.name.lstrip("/"),
         "dimensions": array.metadata.dimension_names,  # type: ignore[union-attr]  # v3 alone has them, and is all we open
@@ -137,7 +140,13 @@ def _shape_text(array: dict[str, Any]) -> str:
     return ", ".join(f"{name} {length:,}".strip() for name, length in zip(names, array["shape"], strict=True))
 
 
-def _bytes_text(size: float) -> str:
+def _number(count: int | None) -> str:
+    return _UNKNOWN if count is None else f"{count:,}"
+
+
+def _bytes_text(size: float | None) -> str:
+    if size is None:
+        return _UNKNOWN
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000:
             return f"{size:.3g} {unit}"

@@ -1,6 +1,7 @@
 """The pure function of the project: (spec, i) to frames, truth and parameters of sequence i."""
 
 import hashlib
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -69,8 +70,9 @@ class Renderer:
         Raises
         ------
         InputError
-            if start < 0, count < 1, or a number is 2**63 or more.
+            if start < 0, count < 1, a number is 2**63 or more, or is not whole.
         """
+        count = _whole(count)
         outputs = {
             name: np.empty((max(count, 0), *layout.shape), layout.dtype) for name, layout in self.layouts.items()
         }
@@ -90,11 +92,11 @@ class Renderer:
         Raises
         ------
         InputError
-            if start < 0, count < 1, or a number is 2**63 or more.
+            if start < 0, count < 1, a number is 2**63 or more, or is not whole.
         ValueError
             if an array is none of this spec's, or has another shape, dtype or memory order.
         """
-        count = self._checked_count(outputs)
+        start, count = _whole(start), self._checked_count(outputs)
         if start < 0 or count < 1 or start + count > MAX_SEQUENCES:
             raise InputError(f"sequences {start} to {start + count - 1} do not exist; give numbers from 0 to 2**63 - 1")
         rows = np.zeros((count, self.spec.objects.count[1], ROW_LENGTH))
@@ -183,6 +185,13 @@ _PICTURES = ("frames", "clean", "flow", "mask", "property_mask", "noise_ratio_me
 _STORE = {"uint8": store_uint8, "float16": store_float16, "float32": store_float32}
 
 
+def _whole(number: int) -> int:
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise InputError(f"sequences are numbered and counted by whole numbers; {number!r} is none") from None
+
+
 def _raw(array: Array) -> Array:
     """View float16 as its bits: Numba has no such type."""
     return array.view(np.uint16) if array.dtype == np.float16 else array
@@ -225,7 +234,7 @@ def _checked_sprites(spec: RenderSpec, sprites: Array | None) -> Array:
             raise InputError("sprites are given, but the spec names none; give a spec with sprites, or no sprites")
         return np.zeros((1, 1, 1), np.uint8)
     if sprites is None:
-        raise InputError(f"the spec names {named.count} sprites and none are given; give the stack it names")
+        raise InputError(f"the spec names {named.count} sprites and none are given; give them, e.g. by --sprites")
     expected = (named.count, named.height, named.width)
     if sprites.shape != expected or sprites.dtype != np.uint8:
         raise InputError(f"the sprites are {sprites.shape} {sprites.dtype}; the spec names {expected} uint8")

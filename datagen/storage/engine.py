@@ -1,9 +1,10 @@
 """Render a spec into a store: the units that are missing, on threads or a Dask cluster, with progress and a report."""
 
+import logging
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import CancelledError
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 Array = NDArray[Any]
+
+_log = logging.getLogger(__name__)
 
 TASK_RETRIES = 2
 """Times that a cluster tries a failed unit again, e.g. after a network error; a killed worker's unit is not counted."""
@@ -66,6 +69,7 @@ class RenderReport:
     resumed: int
     """Sequences that were there already."""
     seconds: float
+    """Since the kernels were ready."""
     kernel_seconds: float
     """Time in the renderer, summed over the workers."""
     bytes: int
@@ -114,16 +118,17 @@ def render_store(
     """
     if workers is not None and (scheduler is not None or workers < 1):
         raise InputError(f"workers is {workers}; give 1 or more threads, or a scheduler, whose workers have their own")
-    started = perf_counter()
     objects = objects_at(out)
-    with locked(objects):
+    with _connected(scheduler) as cluster, locked(objects):  # connected before anything is touched
         if spec.sprites and sprites is None:
             sprites = stored_sprites(objects)
         renderer = UnitRenderer(Renderer(spec, sprites), objects)
         target = begin(objects, spec, n, sprites, overwrite=overwrite, program=produced_by)
-        tally = _Tally(target, started, progress)
+        if cluster is None and not target.attributes.complete:
+            warm_up()  # before the clock starts: the first time it takes a minute
+        tally = _Tally(target, progress)
         if not target.attributes.complete:
-            with closing(_render_missing(renderer, target, workers, scheduler)) as rendering:
+            with closing(_render_missing(renderer, target, workers, cluster)) as rendering:
                 for done in rendering:
                     tally.add(done)
             target.complete(tally.machines)
@@ -135,13 +140,22 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@dataclass(frozen=True)
+class _Cluster:
+    """A Dask cluster that is connected."""
+
+    client: "Client"
+    address: str
+    """Of the scheduler, as the user gave it."""
+
+
 class _Tally:
     """What has been rendered so far."""
 
-    def __init__(self, target: Target, started: float, progress: Callable[[Progress], None] | None) -> None:
+    def __init__(self, target: Target, progress: Callable[[Progress], None] | None) -> None:
         self.machines: set[str] = set()
         self._target = target
-        self._started = started
+        self._started = perf_counter()
         self._progress = progress
         self._rendered, self._kernel_seconds, self._bytes = 0, 0.0, 0
 
@@ -169,52 +183,47 @@ class _Tally:
 
 
 def _render_missing(
-    renderer: UnitRenderer, target: Target, workers: int | None, scheduler: str | None
+    renderer: UnitRenderer, target: Target, workers: int | None, cluster: _Cluster | None
 ) -> Generator[UnitDone, None, None]:
     """Render the units that are not finished and yield each once committed."""
-    if scheduler is not None:
-        return _render_on_cluster(target, scheduler)
-    warm_up()
+    if cluster is not None:
+        return _render_on_cluster(target, cluster)
     left = target.attributes.n - target.resumed
     return render_on_threads(renderer, target.missing(), sequences=left, workers=workers or available_cores())
 
 
-def _render_on_cluster(target: Target, address: str) -> Generator[UnitDone, None, None]:
+def _render_on_cluster(target: Target, cluster: _Cluster) -> Generator[UnitDone, None, None]:
     """Render units as tasks of a Dask cluster and yield each once committed; a lost worker costs only its unit."""
-    try:
-        from distributed import KilledWorker, as_completed
-    except ImportError as error:
-        raise MissingExtraError(
-            "--scheduler needs dask, which is not installed; pip install 'stmoe-synth[dask]'"
-        ) from error
-    objects, spec = target.objects, target.spec
+    from distributed import KilledWorker, as_completed
+
+    objects, spec, client = target.objects, target.spec, cluster.client
     path = str(objects.root.absolute()) if isinstance(objects, LocalObjects) else objects.path
     missing = target.missing()
 
-    with closing(_connected(address)) as client:
+    def submitted(unit: Unit) -> "Future[UnitDone]":
+        arguments = (path, spec.canonical_json(), target.attributes.n, unit.index)
+        return client.submit(render_unit, *arguments, pure=False, retries=TASK_RETRIES)
 
-        def submitted(unit: Unit) -> "Future[UnitDone]":
-            arguments = (path, spec.canonical_json(), target.attributes.n, unit.index)
-            return client.submit(render_unit, *arguments, pure=False, retries=TASK_RETRIES)
-
-        try:
+    try:
+        threads = _threads(client)
+        if not threads:
+            _log.info("the Dask scheduler at %s has no workers; waiting for some", cluster.address)
+        seen = set(threads)
+        outstanding = as_completed([submitted(unit) for unit in islice(missing, _most_outstanding(threads))])
+        for future in outstanding:
+            yield future.result()
             threads = _threads(client)
-            seen = set(threads)
-            outstanding = as_completed([submitted(unit) for unit in islice(missing, _most_outstanding(threads))])
-            for future in outstanding:
-                yield future.result()
-                threads = _threads(client)
-                seen |= set(threads)
-                for unit in islice(missing, max(0, _most_outstanding(threads) - outstanding.count())):
-                    outstanding.add(submitted(unit))
-        except (CancelledError, OSError):
-            raise InputError(
-                f"the Dask scheduler at {address} is gone; finished units are kept, run the same command again"
-            ) from None
-        except KilledWorker as error:
-            raise InputError(f"{error}; finished units are kept") from error
-        if seen - set(threads):
-            target.sweep()
+            seen |= set(threads)
+            for unit in islice(missing, max(0, _most_outstanding(threads) - outstanding.count())):
+                outstanding.add(submitted(unit))
+    except (CancelledError, OSError):
+        raise InputError(
+            f"the Dask scheduler at {cluster.address} is gone; finished units are kept, run the same command again"
+        ) from None
+    except KilledWorker as error:
+        raise InputError(f"{error}; finished units are kept") from error
+    if seen - set(threads):
+        target.sweep()
 
 
 def render_unit(path: str, spec_json: str, n: int, index: int) -> UnitDone:
@@ -252,15 +261,26 @@ def _renderer_on_worker(path: str, spec_json: str) -> UnitRenderer:
     return UnitRenderer(Renderer(RenderSpec.model_validate_json(spec_json), stored_sprites(objects)), objects)
 
 
-def _connected(address: str) -> "Client":
-    from distributed import Client
-
+@contextmanager
+def _connected(address: str | None) -> Iterator[_Cluster | None]:
+    """Connect to a cluster, if there is to be one."""
+    if address is None:
+        yield None
+        return
     try:
-        return Client(address, timeout=CONNECT_SECONDS)
+        from distributed import Client
+    except ImportError as error:
+        raise MissingExtraError(
+            "--scheduler needs dask, which is not installed; pip install 'stmoe-synth[dask]'"
+        ) from error
+    try:
+        client = Client(address, timeout=CONNECT_SECONDS)
     except (OSError, ValueError) as error:
         raise InputError(
             f"no Dask scheduler answers at {address}; give its address, e.g. tcp://10.0.0.1:8786"
         ) from error
+    with closing(client):
+        yield _Cluster(client, address)
 
 
 def _threads(client: "Client") -> dict[str, int]:

@@ -13,7 +13,7 @@ from zarr.codecs import Crc32cCodec
 from datagen.rendering.sequence import Renderer
 from datagen.storage.checksums import CHECKSUM_BYTES, checksum
 from datagen.storage.machine import machine_type, machines_in
-from datagen.storage.metadata import documents
+from datagen.storage.metadata import SPRITES, documents
 from datagen.storage.objects import Objects
 from datagen.storage.shards import ObjectLayout, object_layouts
 from datagen.storage.store import SequenceStore
@@ -52,6 +52,8 @@ def structure_problems(store: SequenceStore) -> Iterator[str]:
         yield from _differences(key, store.objects.read(key), document)
     try:
         Renderer(store.spec, store.sprites)
+    except DamagedStoreError:
+        yield f"{SPRITES} fail their checksum"
     except InputError as error:
         yield str(error)
 

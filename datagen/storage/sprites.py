@@ -5,6 +5,7 @@ import hashlib
 import re
 import struct
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -71,6 +72,15 @@ def built_in_digits() -> Stack:
         ) from None
     levels = np.rint(load_digits().images * (255 / _DIGIT_LEVELS)).astype(np.uint8)
     return np.stack([_scaled_up(digit) for digit in levels])
+
+
+def digits_if_named(named: SpriteSet) -> Stack | None:
+    """Return the built-in digits if a spec names them and scikit-learn is installed, or None."""
+    with suppress(MissingExtraError):
+        digits = built_in_digits()
+        if sprite_set(digits) == named:
+            return digits
+    return None
 
 
 def sprite_set(stack: Stack) -> SpriteSet:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from datagen.storage.metadata import ROOT, SPRITES, group_attributes
 from datagen.storage.objects import Objects, objects_at
 from schemas.errors import DamagedStoreError, IncompleteStoreError, InputError, NewerSchemaError
+from schemas.messages import shown
 from schemas.render import SCHEMA_VERSION, RenderSpec
 from schemas.store import StoreAttributes
 
@@ -99,6 +100,8 @@ def open_store(path: str | Path, *, incomplete: bool = False) -> SequenceStore:
         the store is not complete; the message holds the command that finishes it.
     NewerSchemaError
         a newer version wrote the store.
+    DamagedStoreError
+        the store's group has lost its document.
     InputError
         there is nothing, no store, or no way to read it.
     """
@@ -106,7 +109,8 @@ def open_store(path: str | Path, *, incomplete: bool = False) -> SequenceStore:
     fields = stored_fields(objects)
     if fields is None:
         raise InputError(f"{objects.path} does not exist; give the path of a store, or make one with `datagen render`")
-    refuse_newer(objects.path, fields)
+    refuse_other_schema(objects.path, fields)
+    _refuse_wrong_types(objects.path, fields)
     store = SequenceStore(objects.path, objects, fields)
     if not (store.complete or incomplete):
         raise IncompleteStoreError(f"{objects.path} is not complete; finish it with {_finishing_command(store)}")
@@ -119,25 +123,37 @@ def stored_fields(objects: Objects) -> dict[str, Any] | None:
 
     Raises
     ------
+    DamagedStoreError
+        a rendered store lies there, but its group's document is none.
     InputError
-        something lies there that is no store of sequences.
+        something else lies there that is no store of sequences.
     """
     document = objects.read(ROOT)
     if document is None and objects.is_empty():
         return None
     fields = group_attributes(document) if document else None
-    if fields is None or not {"schema_version", "digest", "n", "complete"} <= fields.keys():
-        raise InputError(f"{objects.path} exists and is no store of sequences; give another path")
-    return fields
+    if fields is not None and fields.keys() >= _OF_EVERY_STORE:
+        return fields
+    if all(objects.read(f"{name}/{ROOT}", length=1) for name in _ARRAYS_OF_OURS_ALONE):
+        state = "missing" if document is None else "damaged"
+        raise DamagedStoreError(f"{objects.path}/{ROOT} is {state}; render the store again with --overwrite")
+    what = "is no store of sequences" if document is None else f"its {ROOT} is not that of a store of sequences"
+    raise InputError(f"{objects.path} exists and {what}; give another path")
 
 
-def refuse_newer(path: str, fields: dict[str, Any]) -> None:
-    """Raise NewerSchemaError if the attributes are of a schema version that this installation does not know."""
+_OF_EVERY_STORE = {"schema_version", "digest", "n", "complete"}
+_ARRAYS_OF_OURS_ALONE = ("frames", "noise_ratio_measured")
+"""What tells a rendered store that has lost its group's document from other people's data."""
+
+
+def refuse_other_schema(path: str, fields: dict[str, Any]) -> None:
+    """Raise InputError, and for a newer version NewerSchemaError, if this installation cannot read the attributes."""
     version = fields["schema_version"]
+    said = f"{path} has schema version {shown(version)}, this installation reads {SCHEMA_VERSION}"
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise NewerSchemaError(f"{said}; upgrade stmoe-synth")
     if version != SCHEMA_VERSION:
-        raise NewerSchemaError(
-            f"{path} has schema version {version}, this installation reads {SCHEMA_VERSION}; upgrade stmoe-synth"
-        )
+        raise InputError(f"{said}; make the store anew")
 
 
 def read_sprites(path: str, group: zarr.Group) -> NDArray[np.uint8] | None:
@@ -157,7 +173,22 @@ def read_sprites(path: str, group: zarr.Group) -> NDArray[np.uint8] | None:
     except InputError:
         raise
     except ValueError as error:  # what zarr raises for a checksum, without the name
-        raise DamagedStoreError(f"{path}: {SPRITES} fail their checksum; render again with --sprites") from error
+        raise DamagedStoreError(
+            f"{path}: {SPRITES} fail their checksum; mend them with `datagen verify {shlex.quote(path)} --repair`"
+        ) from error
+
+
+def _refuse_wrong_types(path: str, fields: dict[str, Any]) -> None:
+    n, digest, complete = fields["n"], fields["digest"], fields["complete"]
+    for name, right, what in (
+        ("n", type(n) is int and n > 0, "a whole number above 0"),
+        ("digest", isinstance(digest, str), "a text"),
+        ("complete", isinstance(complete, bool), "true or false"),
+    ):
+        if not right:
+            raise InputError(
+                f"{path}/{ROOT}: attribute {name} is {shown(fields[name])}, not {what}; make the store anew"
+            )
 
 
 def _finishing_command(store: SequenceStore) -> str:

@@ -14,6 +14,7 @@ unit is done when its `frames` object is there; so the order of the steps is all
 """
 
 import errno
+import logging
 import os
 from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
@@ -30,14 +31,16 @@ from numpy.typing import NDArray
 from datagen.storage.checksums import checksum, joined
 from datagen.storage.local_objects import LocalObjects
 from datagen.storage.machine import machine_type, machines_in, produced
-from datagen.storage.metadata import ROOT, SPRITES, documents, root_document, sprites_per_chunk
+from datagen.storage.metadata import ROOT, SPRITES, documents, group_attributes, root_document, sprites_per_chunk
 from datagen.storage.objects import Objects
 from datagen.storage.shards import object_layouts
-from datagen.storage.store import read_sprites, refuse_newer, stored_fields
+from datagen.storage.store import read_sprites, refuse_other_schema, stored_fields
 from datagen.storage.units import Unit, unit_at, unit_count, units
-from schemas.errors import InputError, LockedStoreError, SpecMismatchError
+from schemas.errors import DamagedStoreError, InputError, LockedStoreError, SpecMismatchError
 from schemas.render import SCHEMA_VERSION, RenderSpec
 from schemas.store import StoreAttributes, unit_sequences
+
+_log = logging.getLogger(__name__)
 
 Sprites = NDArray[np.uint8]
 
@@ -109,8 +112,9 @@ def locked(objects: Objects) -> Iterator[None]:
 
 
 def stored_sprites(objects: Objects) -> Sprites | None:
-    """Return the sprites of the store that lies there, or None where there is no store or it has none."""
-    if objects.read(ROOT) is None:
+    """Return the sprites of the store that lies there, or None where there is no store, or it has none."""
+    document = objects.read(ROOT)
+    if document is None or group_attributes(document) is None:
         return None
     return read_sprites(objects.path, zarr.open_group(objects.store(), mode="r"))
 
@@ -123,7 +127,7 @@ def begin(
 
     Parameters
     ----------
-    sprites : the images that the spec names, put into the store; None if they lie there already or it names none
+    sprites : the images that the spec names, put into the store unless they lie there; None if it names none
     overwrite : whether to delete a store that lies there
     program : what produces the store
 
@@ -131,20 +135,23 @@ def begin(
     ------
     SpecMismatchError
         a store of another spec lies there; the message holds both digests.
+    DamagedStoreError
+        a store whose group has lost its document lies there, and is not to be overwritten.
     InputError
         n is smaller than the store's, something that is no store lies there, or it cannot be written.
     """
     unit_count(spec, n)
-    fields = stored_fields(objects)
-    if fields is not None and overwrite:
-        _clear(objects, fields)
-        fields = None
+    if overwrite:
+        _clear(objects)
+    fields = None if overwrite else stored_fields(objects)
     if fields is None:
         attributes = _new_attributes(spec, n, program)
     else:
         attributes = _accepted(objects, fields, spec, n)
         if attributes.complete and attributes.n == n:
-            return Target(objects, attributes, spec, range(unit_count(spec, n)), n)
+            if _holds(objects, sprites):
+                return Target(objects, attributes, spec, range(unit_count(spec, n)), n)
+            _log.info("the sprites in %s are damaged and are put there again", objects.path)
         attributes = _reopened(objects, attributes, spec, n)
     everything = documents(attributes)
     objects.put({ROOT: everything.pop(ROOT)})
@@ -188,7 +195,7 @@ def _new_attributes(spec: RenderSpec, n: int, program: str) -> StoreAttributes:
 
 def _accepted(objects: Objects, fields: dict[str, Any], spec: RenderSpec, n: int) -> StoreAttributes:
     """Return the attributes of a store that this spec and n may go on with."""
-    refuse_newer(objects.path, fields)
+    refuse_other_schema(objects.path, fields)
     if fields["digest"] != spec.digest:
         source = "rendered from spec" if "spec" in fields else "prepared from recipe"
         raise SpecMismatchError(
@@ -221,14 +228,31 @@ def _joined_by(produced_by: str, machines: set[str]) -> str:
     return produced(program, machines | machines_in(produced_by))
 
 
-def _clear(objects: Objects, fields: dict[str, Any]) -> None:
-    """Delete a store, in an order that leaves an incomplete store at every moment."""
-    objects.put({ROOT: root_document({**fields, "complete": False}, {})})
-    objects.clear(keep=ROOT)
+def _clear(objects: Objects) -> None:
+    """Delete a store that lies there, in an order that leaves an incomplete store at every moment."""
+    try:
+        fields = stored_fields(objects)
+    except DamagedStoreError:
+        # A digest that is no spec's: what a kill leaves must not be taken for units of the new one.
+        fields = {"schema_version": SCHEMA_VERSION, "digest": "", "n": 1}
+    if fields is not None:
+        objects.put({ROOT: root_document({**fields, "complete": False}, {})})
+        objects.clear(keep=ROOT)
 
 
 def _put_root(objects: Objects, attributes: StoreAttributes) -> None:
     objects.put({ROOT: documents(attributes)[ROOT]})
+
+
+def _holds(objects: Objects, sprites: Sprites | None) -> bool:
+    """Say whether these sprites, if any, lie in a store, whole."""
+    if sprites is None:
+        return True
+    try:
+        stored = stored_sprites(objects)
+    except DamagedStoreError:
+        return False
+    return stored is not None and np.array_equal(stored, sprites)
 
 
 def _put_sprites(objects: Objects, spec: RenderSpec, sprites: Sprites) -> None:

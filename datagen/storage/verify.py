@@ -1,7 +1,9 @@
 """Is a store what its spec says? Structure, objects, checksums, and a sample rendered again; and the repair of it."""
 
+import shlex
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -12,6 +14,7 @@ import numpy as np
 from datagen.rendering.sequence import Renderer
 from datagen.storage.engine import Progress, available_cores, render_store
 from datagen.storage.inspection import Damage, damaged_objects, layouts_of, structure_problems, wrong_objects
+from datagen.storage.sprites import Stack, digits_if_named, sprite_set
 from datagen.storage.store import SequenceStore, open_store
 from datagen.storage.target import condemn
 from datagen.storage.units import Unit, equal_units
@@ -39,6 +42,8 @@ class VerifyReport:
     """Objects that are missing, damaged, or not what the spec renders."""
     samples: tuple[int, ...]
     """Sequences that were rendered again and compared."""
+    obstacle: str = ""
+    """Why a repair cannot mend what is wrong, and what can; "" where it can, or where nothing is wrong."""
     repaired: bool = False
     """Whether a repair mended all of it."""
 
@@ -72,7 +77,8 @@ def verify_store(
     LockedStoreError
         another process writes the store that is to be repaired.
     InputError
-        there is no store, it cannot be read, or it holds real data, which cannot be rendered again.
+        there is no store, it cannot be read, or it cannot be repaired: it holds real data, its spec is not its
+        digest's, or its sprites are lost; it is left as it was.
     """
     store = open_store(path, incomplete=True)
     report = _inspected(store, samples, workers or available_cores(), progress)
@@ -88,7 +94,7 @@ def _inspected(
     if store.rendered and not structure:
         chosen = _sample(store, samples, {found.unit.index for found in damage})
         damage += _damage_of_sample(store, chosen)
-    return VerifyReport(
+    report = VerifyReport(
         path=store.path,
         n=store.n,
         digest=store.digest,
@@ -97,15 +103,41 @@ def _inspected(
         damage=tuple(damage),
         samples=tuple(chosen),
     )
+    return report if report.ok else replace(report, obstacle=_obstacle(store))
+
+
+def _obstacle(store: SequenceStore) -> str:
+    if not store.rendered:
+        return f"{store.path} holds real data, which cannot be rendered again; prepare it anew"
+    if store.spec.digest != store.digest:
+        return f"{store.path} has a spec that is not its digest's, and either may be wrong; render it with --overwrite"
+    if store.spec.sprites and _sprites_of(store) is None:
+        path = shlex.quote(store.path)
+        return (
+            f"{store.path} has lost its sprites; mend it with the images that it was rendered from, by "
+            f"`datagen render --spec {path} --n {store.n} --out {path} --sprites FOLDER`"
+        )
+    return ""
+
+
+def _sprites_of(store: SequenceStore) -> Stack | None:
+    """Return the sprites that a store's spec names: its own, or else the built-in digits if they are meant."""
+    named = store.spec.sprites
+    if named is None:
+        return None
+    with suppress(InputError):
+        if store.sprites is not None and sprite_set(store.sprites) == named:
+            return store.sprites
+    return digits_if_named(named)
 
 
 def _repaired(store: SequenceStore, report: VerifyReport, workers: int | None) -> VerifyReport:
     """Make what is damaged missing, then render what is missing; look once more."""
-    if not store.rendered:
-        raise InputError(f"{store.path} holds real data, which cannot be rendered again; prepare it anew")
+    if report.obstacle:
+        raise InputError(report.obstacle)
     units = {found.unit for found in report.damage}
     condemn(store.objects, store.attributes, units)
-    render_store(store.spec, store.n, store.path, workers=workers)
+    render_store(store.spec, store.n, store.path, sprites=_sprites_of(store), workers=workers)
     again = open_store(store.path)
     layouts = layouts_of(again)
     left = [*structure_problems(again), *(found for unit in units for found in damaged_objects(again, layouts, unit))]

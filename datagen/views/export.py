@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen.storage.engine import Progress
-from datagen.views.files import written_aside
+from datagen.views.files import local_path, written_aside
 from datagen.views.grey import grey_levels
 from datagen.views.source import Source, check_range, read_chunks
 from schemas.errors import InputError, MissingExtraError
@@ -54,11 +54,11 @@ def export_sequences(
     Raises
     ------
     InputError
-        the suffix is none of these, the source lacks a sequence, a file is there, or it cannot be written.
+        the suffix is none of these, the source lacks a sequence, a file is there, it cannot be written, or is a URL.
     MissingExtraError
         .mp4 is asked for and PyAV is not installed.
     """
-    path, stop = Path(path), source.n if stop is None else stop
+    path, stop = local_path(path), source.n if stop is None else stop
     check_range(source, start, stop)
     kind = _format_of(path)
     chunks = _Chunks(source, start, stop, progress)

@@ -8,6 +8,20 @@ from pathlib import Path
 from schemas.errors import InputError
 
 
+def local_path(path: str | Path) -> Path:
+    """
+    Return the path of a file.
+
+    Raises
+    ------
+    InputError
+        it is a URL.
+    """
+    if ":/" in str(path):  # a Path has made one slash of two
+        raise InputError(f"{path} is a URL; give a local path and copy the file afterwards")
+    return Path(path)
+
+
 @contextmanager
 def written_aside(path: Path, *, overwrite: bool) -> Iterator[Path]:
     """
@@ -23,8 +37,6 @@ def written_aside(path: Path, *, overwrite: bool) -> Iterator[Path]:
     InputError
         something is there, the folder is missing, or it cannot be written; a path that was taken is left as it was.
     """
-    if "://" in str(path) or ":/" in str(path):
-        raise InputError(f"{path} is a URL; give a local path and copy the file afterwards")
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the path of a file")
     if path.exists() and not overwrite:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from datagen.views.files import written_aside
+from datagen.views.files import local_path, written_aside
 from datagen.views.grey import grey_levels
 from datagen.views.overlay import PALETTE, draw_flow, indexed, outline_objects
 from datagen.views.source import Source
@@ -62,9 +62,9 @@ def write_preview(
     ------
     InputError
         the suffix is none of these, the source lacks a sequence or an overlay, the picture would be too large, or the
-        path cannot be written.
+        path cannot be written, or is a URL.
     """
-    path = Path(path)
+    path = local_path(path)
     kind = _format_of(path)
     if not sequences:
         raise InputError("no sequences are given; give at least one number, e.g. 0")
@@ -107,7 +107,7 @@ def encode_preview(
     Raises
     ------
     InputError
-        scale or duration is out of range, or the picture would be too large.
+        scale, duration or columns is out of range, or the picture would be too large.
     """
     scale = _scale_for(frames.shape) if scale is None else scale
     grid = _checked_grid(kind, frames.shape, scale, duration, columns)
@@ -158,6 +158,8 @@ def _checked_grid(
     """Return rows and columns of frames in a picture of so many (sequence, time, y, x)."""
     if scale < 1:
         raise InputError(f"scale is {scale}; give a whole number of 1 or more")
+    if columns is not None and columns < 1:
+        raise InputError(f"columns is {columns}; give a whole number of 1 or more")
     if not MIN_DURATION <= duration <= MAX_DURATION:
         raise InputError(f"duration is {duration} ms; give {MIN_DURATION} to {MAX_DURATION}")
     if kind == "gif" and shape[1] * duration > MAX_GIF_TIME:
@@ -165,11 +167,11 @@ def _checked_grid(
             f"the animation would last {shape[1] * duration} ms, {MAX_GIF_TIME} are the limit of gif; "
             "give a shorter duration or another format"
         )
+    smaller = ", a smaller scale" if scale > _scale_for(shape) else ""
     pixels = math.prod(shape) * scale**2
     if pixels > MAX_PICTURE_PIXELS:
         raise InputError(
-            f"the picture would have {pixels} pixels, {MAX_PICTURE_PIXELS} are the limit; "
-            "give fewer sequences or a smaller scale"
+            f"the picture would have {pixels} pixels, {MAX_PICTURE_PIXELS} are the limit; give fewer sequences{smaller}"
         )
     columns = shape[1] if kind == "png" else columns or math.ceil(math.sqrt(shape[0]))
     rows = shape[0] if kind == "png" else -(-shape[0] // columns)
@@ -177,7 +179,7 @@ def _checked_grid(
     if side > _MAX_SIDE[kind]:
         raise InputError(
             f"the picture would be {side} px long, {_MAX_SIDE[kind]} are the limit of {kind}; "
-            "give fewer sequences, a smaller scale or another format"
+            f"give fewer sequences{smaller} or another format"
         )
     return rows, columns
 

@@ -1,6 +1,7 @@
 """Where pictures and exports come from: a spec, rendered as it is read, or a store."""
 
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol, get_args
 
@@ -132,9 +133,10 @@ class StoreSource:
         except InputError:
             raise
         except ValueError as error:  # what zarr raises for a checksum, without the name
+            repair = f"mend it with `datagen verify {shlex.quote(self.name)} --repair`"
             raise DamagedStoreError(
                 f"{self.name}: {name} of sequences {start}-{stop - 1} fails its checksum; "
-                f"mend it with `datagen verify {self.name} --repair`"
+                f"{repair if self._store.rendered else 'prepare it anew'}"
             ) from error
         except OSError as error:
             raise InputError(f"{self.name} cannot be read: {(error.strerror or str(error)).lower()}") from error
