@@ -1,5 +1,6 @@
 """What a run will take before it is run: its parameters, counted, and its CPU seconds, estimated from measurements."""
 
+import math
 from typing import Final
 
 import torch
@@ -85,7 +86,7 @@ def _seconds(config: RunConfig, phase: Phase) -> float:
     seconds = SEQUENCE[config.scale]
     channels, power = WIDTH[config.scale]
     kinds = {ALL: "mim"} | config.experts
-    wider = {"mim": (config.model.mim.hidden / channels) ** power}
+    wider = {"mim": math.pow(config.model.mim.hidden / channels, power)}
     experts = sum(seconds[kinds[name]] * wider.get(kinds[name], 1.0) for name in phase.experts)
     share = GATES_ALONE if phase.stage == "gates" else 1.0
     weighs = phase.gated and len(phase.experts) > 1 and config.model.attention in ("pixelwise", "uniform")
