@@ -20,8 +20,10 @@ MAX_SEQUENCES = 2**63
 MAX_POLYGON_VERTICES = 8
 SMALLEST = 1e-4
 """Of what must not be 0: far less is nothing to be seen, and in the end no number that kernels can divide by."""
-MIN_CELL = 2**-10
-"""Px of the finest Perlin octave's lattice cell; time and memory of a row of pixels grow with the cells under it."""
+MIN_CELL = 1e-3
+"""Of a Perlin lattice, as a fraction of the shorter side; time grows with the cells, a second a sequence here."""
+MAX_LATTICE = 2**21
+"""Cells of the finest Perlin octave along the width, which limits what they take to 50 MB in long frames too."""
 MAX_SPRITE_REDUCTION = 1024
 """Sprite pixels per px of the frame; the square of it is sampled for every pixel."""
 
@@ -47,12 +49,6 @@ def _odd(pair: tuple[int, int]) -> tuple[int, int]:
     if any(width % 2 == 0 for width in pair):
         raise ValueError("give odd widths from 3 to 7, e.g. [3, 7]")
     return pair
-
-
-def _weighty(weight: float) -> float:
-    if 0 < weight < SMALLEST:
-        raise ValueError(f"give 0 (none) or a number from {SMALLEST:g} to 10")
-    return weight
 
 
 def _distinct(items: tuple[_Item, ...]) -> tuple[_Item, ...]:
@@ -86,7 +82,6 @@ Bounded = Annotated[tuple[_Number, _Number], AfterValidator(_ordered)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Length = Annotated[float, Field(ge=SMALLEST, le=10)]
 Rate = Annotated[float, Field(ge=0, le=10)]
-Weight = Annotated[Rate, AfterValidator(_weighty)]
 Turn = Annotated[float, Field(ge=0, le=3.2)]
 Count = Annotated[int, Field(ge=1, le=MAX_OBJECTS)]
 KernelWidth = Annotated[int, Field(ge=3, le=7)]
@@ -206,11 +201,11 @@ class Noise(Model):
         description="sum |noise| / sum |clean| over the sequence, before clipping",
         examples=["0 (no noise)", 0.26, 0.7],
     )
-    gaussian: Weight = Field(1.0, description="relative weight")
-    white: Weight = Field(1.0, description="relative weight")
-    perlin: Weight = Field(1.0, description="relative weight")
+    gaussian: Rate = Field(1.0, description="relative weight")
+    white: Rate = Field(1.0, description="relative weight")
+    perlin: Rate = Field(1.0, description="relative weight")
     octaves: int = Field(4, ge=1, le=8, description="of the Perlin noise; lacunarity 2, persistence 1/2")
-    cell: Annotated[float, Field(ge=SMALLEST, le=4)] = Field(
+    cell: Annotated[float, Field(ge=MIN_CELL, le=4)] = Field(
         0.25, description="first lattice cell of the Perlin noise, fraction of the shorter side"
     )
     cell_frames: Annotated[float, Field(ge=SMALLEST, le=4096)] = Field(8.0, description="the same in time, frames")
@@ -220,8 +215,8 @@ class Noise(Model):
 
     @model_validator(mode="after")
     def _some_weight(self) -> Self:
-        if self.ratio > 0 and self.gaussian + self.white + self.perlin == 0:
-            raise ValueError("all three weights are 0; give at least one above 0, or ratio 0")
+        if self.ratio > 0 and self.gaussian + self.white + self.perlin < SMALLEST:
+            raise ValueError(f"all three weights are 0 or next to it; give one of {SMALLEST:g} or more, or ratio 0")
         return self
 
 
@@ -278,10 +273,10 @@ class RenderSpec(Model):
     @model_validator(mode="after")
     def _cells_fit(self) -> Self:
         side, octaves = min(self.height, self.width), self.noise.octaves
-        least = MIN_CELL * 2 ** (octaves - 1) / side
+        least = self.width * 2 ** (octaves - 1) / (MAX_LATTICE * side)
         if self.noise.cell < least:
             raise ValueError(
-                f"noise.cell is {self.noise.cell:g}, too fine for {octaves} octaves on {side} px; "
+                f"noise.cell is {self.noise.cell:g}, too fine for {octaves} octaves on {self.height}x{self.width} px; "
                 f"give {least} or more, or fewer octaves"
             )
         return self

@@ -53,7 +53,9 @@ class RemoteObjects:
         with self._talking("listed"), suppress(FileNotFoundError):
             self._files.invalidate_cache()
             found = self._files.find(self._at(directory), detail=True)
-            yield from ((name.removeprefix(self._root + "/"), info["size"]) for name, info in found.items())
+            for name, info in found.items():
+                if info["size"] is not None:  # an HTTP server's page of links has none
+                    yield name.removeprefix(self._root + "/"), info["size"]
 
     def is_empty(self) -> bool:
         """Return whether nothing is there."""

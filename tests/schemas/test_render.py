@@ -87,10 +87,11 @@ def test_every_field_moves_the_digest(change: dict[str, Any]) -> None:
         {"frames": 1, "height": 1, "width": 1},
         {"height": 17, "width": 33},
         {"frames": 1, "height": 4096, "width": 4096},
+        {"height": 1, "width": 4096, "noise": {"octaves": 8}},
         {"noise": {"ratio": 0, "gaussian": 0, "white": 0, "perlin": 0}},
         {"objects": {"count": [2, 2]}},
         {"objects": {"kinds": ["sprite"]}, "sprites": SPRITES},
-        {"noise": {"gaussian": 0, "white": 1e-4, "cell": 0.0009765625, "octaves": 8, "cell_frames": 1e-4}},
+        {"noise": {"gaussian": 0, "white": 1e-4, "cell": 1e-3, "octaves": 8, "cell_frames": 1e-4}},
         {"objects": {"size": [1e-4, 10]}, "texture": {"wavelength": [1e-4, 10]}},
     ],
 )
@@ -124,14 +125,13 @@ REFUSED: list[tuple[dict[Any, Any], str]] = [
     ({"noise": {"ratio": float("nan")}}, f"noise.ratio is nan; give {RANGE_OF_RATIO}"),
     ({"noise": {"ratio": float("inf")}}, f"noise.ratio is inf; give {RANGE_OF_RATIO}"),
     ({"noise": {"octaves": 9}}, "noise.octaves is 9; give a whole number from 1 to 8"),
-    ({"noise": {"cell": 0}}, "noise.cell is 0; give a number from 0.0001 to 4"),
-    ({"noise": {"cell": 1e-300}}, "noise.cell is 1e-300; give a number from 0.0001 to 4"),
+    ({"noise": {"cell": 0}}, "noise.cell is 0; give a number from 0.001 to 4"),
+    ({"noise": {"cell": 1e-6}}, "noise.cell is 1e-06; give a number from 0.001 to 4"),
     (
-        {"noise": {"cell": 1e-4, "octaves": 8}},
-        "noise.cell is 0.0001, too fine for 8 octaves on 128 px; give 0.0009765625 or more, or fewer octaves",
+        {"height": 1, "width": 4096, "noise": {"cell": 1e-3}},
+        "noise.cell is 0.001, too fine for 4 octaves on 1x4096 px; give 0.015625 or more, or fewer octaves",
     ),
     ({"noise": {"cell_frames": 1e-300}}, "noise.cell_frames is 1e-300; give a number from 0.0001 to 4096"),
-    ({"noise": {"gaussian": 1e-50}}, "noise.gaussian is 1e-50; give 0 (none) or a number from 0.0001 to 10"),
     ({"noise": {"drift": [0, 2]}}, "noise.drift[1] is 2; give a number from -1 to 1"),
     ({"noise": {"drift": [0]}}, "noise.drift[1] is missing; give a number from -1 to 1"),
     ({"noise": {"ratoi": 0.2}}, "noise.ratoi is no known field; did you mean ratio?"),
@@ -206,11 +206,14 @@ def test_refusal_names_field_value_and_what_would_be_right(fields: dict[Any, Any
     assert str(error.value) == message
 
 
-def test_weights_that_are_all_zero_are_refused_when_noise_is_asked_for() -> None:
+@pytest.mark.parametrize("gaussian", [0, 1e-50])
+def test_weights_that_are_all_next_to_zero_are_refused_when_noise_is_asked_for(gaussian: float) -> None:
     with pytest.raises(
-        InputError, match=r"^noise is .*; all three weights are 0; give at least one above 0, or ratio 0"
+        InputError,
+        match=r"^noise is .*; all three weights are 0 or next to it; give one of 0\.0001 or more, or ratio 0",
     ):
-        spec(noise={"gaussian": 0, "white": 0, "perlin": 0})
+        spec(noise={"gaussian": gaussian, "white": 0, "perlin": 0})
+    assert spec(noise={"gaussian": gaussian, "white": 1, "perlin": 0}).digest
 
 
 def test_missing_property_is_named_with_its_choices() -> None:
