@@ -205,6 +205,7 @@ def test_without_datagen_stores_must_be_given(tmp_path: Path, monkeypatch: pytes
         (Event("train/a/1", "started", "", 0.0, 2, 9, 4000.0), "[2/9] train/a/1 started, about 1:06:40 left"),
         (Event("train/a/1", "done", "", 63.0, 3, 9, 90.0), "[3/9] train/a/1 done in 1:03, about 1:30 left"),
         (Event("train/a/1", "failed", "no sun", 5.0, 2, 9, 90.0), "[2/9] train/a/1 failed after 0:05: no sun"),
+        (Event("a", "stopped", "was stopped", 5.0, 2, 9, 90.0), "[2/9] a was stopped"),
         (Event("a", "not run", "b: no sun", 0.0, 2, 9, 90.0), "[2/9] a not run: b: no sun"),
     ],
 )
