@@ -26,7 +26,7 @@ from trainer.training.folder import load_forecaster
 
 EXAMPLES: Final = 2
 """Test sequences of the animation."""
-COLUMNS: Final = 5
+COLUMNS: Final = 6
 """Of its panels."""
 _CPU = torch.device("cpu")
 _OURS, _PAPER, _GREY = "#0072b2", "#d55e00", "#666666"
