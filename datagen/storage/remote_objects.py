@@ -7,7 +7,7 @@ from typing import Any
 
 import zarr.storage
 from numpy.typing import NDArray
-from zarr.abc.store import ByteRequest, Store
+from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
 
 from schemas.errors import InputError, MissingExtraError
@@ -40,13 +40,16 @@ class RemoteObjects:
         """Return bytes of an object, fewer where it is shorter, or None where there is none."""
         stop = None if length is None else start + length
         try:
-            return bytes(self._files.cat_file(self._at(key), start=start, end=stop))
+            data = bytes(self._files.cat_file(self._at(key), start=start, end=stop))
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
         except Exception as error:
             if "not satisfiable" in str(error):  # S3's word for an object that ends before `start`
                 return b""
             raise _remote_error(self.path, "read", error) from error
+        if length is not None:
+            _refuse_more(self.path, len(data), length)
+        return data
 
     def sizes(self, directory: str) -> Iterator[tuple[str, int]]:
         """Yield key and bytes of every object below a directory."""
@@ -121,10 +124,17 @@ class _ZarrStore(zarr.storage.FsspecStore):
     """What zarr reads from; what goes wrong is said in one line, as everywhere."""
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
+        path = self.fs.unstrip_protocol(self.path)
         try:
-            return await super().get(key, prototype, byte_range)
+            found = await super().get(key, prototype, byte_range)
         except Exception as error:
-            raise _remote_error(self.fs.unstrip_protocol(self.path), "read", error) from error
+            raise _remote_error(path, "read", error) from error
+        match byte_range:
+            case RangeByteRequest(start, end) if found is not None:
+                _refuse_more(path, len(found), end - start)
+            case SuffixByteRequest(suffix) if found is not None:
+                _refuse_more(path, len(found), suffix)
+        return found
 
 
 class _Source(io.RawIOBase):
@@ -164,6 +174,14 @@ class _Source(io.RawIOBase):
         buffer[: len(part)] = part
         self._position += len(part)
         return len(part)
+
+
+def _refuse_more(path: str, found: int, asked: int) -> None:
+    """Refuse a server that answers with a whole object: its bytes would be taken for those that were asked for."""
+    if found > asked:
+        raise InputError(
+            f"{path} cannot be read: its server ignores ranges of bytes, as `python -m http.server` does; use another"
+        )
 
 
 def _remote_error(path: str, doing: str, error: Exception) -> InputError:

@@ -3,6 +3,7 @@
 import re
 import shlex
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from datagen.storage.local_objects import LocalObjects
 from datagen.storage.shards import object_layouts
 from datagen.storage.store import open_store, stored_fields
 from datagen.storage.units import unit_count
-from schemas.errors import IncompleteStoreError, InputError
+from schemas.errors import IncompleteStoreError, InputError, MissingExtraError
 from schemas.render import RenderSpec
 from tests.commands import Done, finished, run, start
 from tests.datagen.storage.conftest import Disk
@@ -161,6 +162,42 @@ def test_workers_that_are_none_or_beside_a_scheduler_are_refused(
     with pytest.raises(InputError, match=f"^workers is {workers}; give 1 or more threads, or a scheduler"):
         render_store(tiny_spec(), 3, tmp_path / "a.zarr", workers=workers, scheduler=scheduler)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_clock_starts_when_the_kernels_are_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first run compiles for a minute, which would be taken for slow rendering."""
+    now = 0.0
+
+    def tick(seconds: float = 0.001) -> float:
+        nonlocal now
+        now += seconds
+        return now
+
+    monkeypatch.setattr("datagen.storage.engine.perf_counter", tick)
+    monkeypatch.setattr("datagen.storage.engine.warm_up", lambda: tick(60))
+    told: list[Progress] = []
+    report = render_store(tiny_spec(), 3, tmp_path / "a.zarr", progress=told.append)
+    assert now > 60
+    assert max(report.seconds, *(stage.seconds for stage in told)) < 1
+
+
+@pytest.mark.parametrize(("n", "overwrite"), [(40, True), (50, False)], ids=["overwriting it", "extending it"])
+@pytest.mark.parametrize("without", ["a scheduler", "dask"])
+def test_a_cluster_that_cannot_be_had_leaves_the_store_as_it_was(
+    without: str, n: int, overwrite: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datagen.storage.engine.CONNECT_SECONDS", 0.1)
+    if without == "dask":
+        monkeypatch.setitem(sys.modules, "distributed", None)
+    path = tmp_path / "a.zarr"
+    with chunks_of(1):
+        render_store(tiny_spec(), 40, path)
+        before = files_of(path)
+        for store, spec in ((path, tiny_spec(seed=int(overwrite))), (tmp_path / "new.zarr", tiny_spec())):
+            with pytest.raises(MissingExtraError if without == "dask" else InputError, match="(?i)dask"):
+                render_store(spec, n, store, overwrite=overwrite, scheduler="tcp://127.0.0.1:1")
+        assert files_of(path) == before
+    assert not (tmp_path / "new.zarr").exists()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])

@@ -147,7 +147,10 @@ def test_damaged_sprites_are_named(tmp_path: Path) -> None:
     data = bytearray(file.read_bytes())
     data[7] ^= 16
     file.write_bytes(data)
-    with pytest.raises(DamagedStoreError, match=r"a\.zarr: sprites fail their checksum; render again with --sprites"):
+    with pytest.raises(
+        DamagedStoreError,
+        match=r"a\.zarr: sprites fail their checksum; mend them with `datagen verify .*a\.zarr --repair`",
+    ):
         _ = open_store(tmp_path / "a.zarr").sprites
 
 
@@ -174,13 +177,24 @@ def test_an_incomplete_store_is_opened_where_it_is_welcome(path: Path) -> None:
     assert not open_store(path, incomplete=True).complete
 
 
-@pytest.mark.parametrize("version", [0, SCHEMA_VERSION + 1])
-def test_a_store_of_another_schema_is_refused_and_both_versions_named(version: int, path: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "error", "advice"),
+    [
+        (SCHEMA_VERSION + 1, NewerSchemaError, "upgrade stmoe-synth"),
+        (0, InputError, "make the store anew"),
+        ("x", InputError, "make the store anew"),
+    ],
+)
+def test_a_store_of_another_schema_is_refused_and_both_versions_named(
+    version: Any, error: type[InputError], advice: str, path: Path
+) -> None:
     change_attributes(path, schema_version=version)
-    with pytest.raises(
-        NewerSchemaError, match=f"has schema version {version}, this installation reads {SCHEMA_VERSION}"
-    ):
+    with pytest.raises(InputError) as refused:
         open_store(path, incomplete=True)
+    assert type(refused.value) is error
+    assert str(refused.value) == (
+        f"{path} has schema version {version}, this installation reads {SCHEMA_VERSION}; {advice}"
+    )
 
 
 def test_what_is_not_there_is_told_from_what_is_no_store(tmp_path: Path) -> None:
@@ -207,6 +221,17 @@ def test_attributes_that_are_none_are_one_line(field: str, value: Any, path: Pat
         _ = open_store(path, incomplete=True).spec
     assert field in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("n", 0), ("n", "many"), ("n", 2.5), ("digest", 7), ("complete", "so"), ("complete", None)]
+)
+def test_what_every_store_has_is_looked_at_when_it_is_opened(field: str, value: Any, path: Path) -> None:
+    change_attributes(path, **{field: value})
+    with pytest.raises(
+        InputError, match=rf"^{re.escape(str(path))}/zarr\.json: attribute {field} is {value}, not a? ?"
+    ):
+        open_store(path, incomplete=True)
 
 
 # Real data

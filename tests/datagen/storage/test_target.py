@@ -20,7 +20,14 @@ from datagen.storage.store import open_store
 from datagen.storage.target import begin, condemn, locked
 from datagen.storage.units import unit_at
 from datagen.storage.verify import verify_store
-from schemas.errors import IncompleteStoreError, InputError, LockedStoreError, NewerSchemaError, SpecMismatchError
+from schemas.errors import (
+    DamagedStoreError,
+    IncompleteStoreError,
+    InputError,
+    LockedStoreError,
+    NewerSchemaError,
+    SpecMismatchError,
+)
 from schemas.render import SCHEMA_VERSION, RenderSpec
 from schemas.store import StoreAttributes
 from tests.dying import Death, dying_after
@@ -113,6 +120,9 @@ FOREIGN: dict[str, Callable[[Path], Any]] = {
     "a folder of notes": folder_with("notes.txt", "mine"),
     "a damaged document": folder_with("zarr.json", "{"),
     "an empty document": folder_with("zarr.json", ""),
+    "a damaged document beside other people's frames": lambda path: (
+        zarr.create_array(path / "frames", shape=(2,), dtype="int8") and (path / "zarr.json").write_text("{")
+    ),
     "another group": lambda path: zarr.create_group(path).create_array("x", shape=(2,), dtype="int8"),
     "an array": lambda path: zarr.create_array(path, shape=(2,), dtype="int8"),
     "a file": lambda path: path.write_text("mine"),
@@ -129,6 +139,29 @@ def test_what_is_no_store_is_not_touched(what: str, overwrite: bool, path: Path)
     assert str(path) in str(refused.value)
     assert "\n" not in str(refused.value)
     assert (files_of(path) or path.read_text()) == before
+
+
+@pytest.mark.parametrize("document", [None, b"", b"[", b'{"zarr_format": 3, "node_type": "group", "attributes": {}}'])
+def test_a_store_that_has_lost_its_document_is_named_and_only_overwritten_on_request(
+    document: bytes | None, path: Path
+) -> None:
+    render_store(SPEC, 20, path)
+    (path / "zarr.json").unlink()
+    if document is not None:
+        (path / "zarr.json").write_bytes(document)
+    before, state = files_of(path), "missing" if document is None else "damaged"
+    look: list[Callable[[], object]] = [
+        lambda: open_store(path),
+        lambda: verify_store(path, repair=True),
+        lambda: render_store(SPEC, 20, path),
+    ]
+    for act in look:
+        with pytest.raises(DamagedStoreError) as refused:
+            act()
+        assert str(refused.value) == f"{path}/zarr.json is {state}; render the store again with --overwrite"
+    assert files_of(path) == before
+    render_store(OTHER, 20, path, overwrite=True)
+    assert objects_of(path) == expected_objects(OTHER, 20)
 
 
 def test_an_empty_folder_is_a_place_for_a_store(path: Path) -> None:
@@ -307,6 +340,12 @@ def another(path: Path) -> None:
     render_store(OTHER, 20, path, overwrite=True, workers=1)
 
 
+def without_document(path: Path) -> None:
+    """Like `another`, so that its units could be taken for finished ones."""
+    render_store(OTHER.model_copy(update={"seed": 7}), 20, path)
+    (path / "zarr.json").write_bytes(b"{")
+
+
 def damaged(path: Path) -> None:
     bare(path)
     for key in ("angle/c/1/0", "frames/c/0/0/0/0"):
@@ -336,6 +375,7 @@ SCENES = {
     # The objects of 20 and 23 sequences are of one size then.
     "extension within a chunk": Scene(bare, bare_and_a_little_longer, SPEC, 23, chunk=8),
     "overwrite": Scene(bare, another, OTHER, 20),
+    "overwrite of what has lost its document": Scene(without_document, another, OTHER, 20),
     "repair": Scene(damaged, repaired, SPEC, 20),
 }
 
@@ -379,7 +419,7 @@ def assert_refused_unless_whole(path: Path, wholes: tuple[dict[str, bytes], dict
     """Check what readers see after a kill: no store, an unfinished one, or one that is all there."""
     try:
         opened = open_store(path)
-    except IncompleteStoreError:
+    except (IncompleteStoreError, DamagedStoreError):
         return
     except InputError as error:
         assert "does not exist" in str(error)  # noqa: PT017  # the other outcome is no error

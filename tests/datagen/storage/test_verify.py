@@ -1,6 +1,7 @@
 """Verification finds whatever differs from what the spec renders and names it; repair restores the same bytes."""
 
 import json
+import shlex
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from datagen.storage.engine import Progress, render_store
 from datagen.storage.local_objects import LocalObjects
@@ -19,7 +21,8 @@ from datagen.storage.shards import object_layouts
 from datagen.storage.store import open_store
 from datagen.storage.target import locked
 from datagen.storage.verify import SAMPLES, verify_store
-from schemas.errors import InputError, LockedStoreError, SpecMismatchError
+from schemas.errors import InputError, LockedStoreError
+from tests.commands import run
 from tests.stores import (
     SPRITES,
     change_attributes,
@@ -230,25 +233,86 @@ def test_a_spec_that_is_not_the_digests_is_named_and_nothing_rendered_from_it(pa
     assert problem.startswith(
         f"attribute digest is {full_spec().digest[:12]}…, the spec's is {full_spec(seed=9).digest[:12]}"
     )
-    before = objects_of(path)
-    with pytest.raises(SpecMismatchError):
+    assert_unrepairable(
+        path, "has a spec that is not its digest's, and either may be wrong; render it with --overwrite"
+    )
+
+
+def test_a_changed_digest_is_named_and_nothing_is_condemned_for_it(path: Path) -> None:
+    change_attributes(path, digest="0" * 64)
+    assert_unrepairable(path, "render it with --overwrite")
+    assert open_store(path).complete
+
+
+def assert_unrepairable(path: Path, advice: str) -> None:
+    before = files_of(path)
+    with pytest.raises(InputError) as refused:
         verify_store(path, repair=True)
-    assert objects_of(path) == before
+    assert advice in str(refused.value)
+    assert verify_store(path).obstacle == str(refused.value)
+    assert files_of(path) == before
 
 
-@pytest.mark.parametrize("harm", ["flipped", "missing"])
-def test_damaged_sprites_are_named_and_mended_by_rendering_with_them(harm: str, path: Path, whole: Path) -> None:
+def lose_sprites(path: Path, harm: str) -> None:
     file = path / "sprites/c/0/0/0"
     data = bytearray(file.read_bytes())
-    data[3] ^= 2
-    file.unlink() if harm == "missing" else file.write_bytes(data)
-    (problem,) = verify_store(path).structure
-    assert "sprites" in problem
-    with pytest.raises(InputError, match="sprites"):
-        verify_store(path, repair=True)
-    render_store(full_spec(), N, path, sprites=SPRITES)
+    match harm:
+        case "flipped":
+            data[3] ^= 2
+            file.write_bytes(data)
+        case "cut":
+            file.write_bytes(data[:-7])
+        case "empty":
+            file.write_bytes(b"")
+        case "missing":
+            file.unlink()
+        case "unlisted":
+            document = json.loads((path / "zarr.json").read_bytes())
+            del document["consolidated_metadata"]["metadata"]["sprites"]
+            (path / "zarr.json").write_text(json.dumps(document), encoding="utf-8")
+
+
+LOSSES = ("flipped", "cut", "empty", "missing", "unlisted")
+
+
+@pytest.mark.parametrize("harm", LOSSES)
+def test_lost_sprites_are_put_again_by_the_command_that_is_advised(harm: str, path: Path, tmp_path: Path) -> None:
+    whole = files_of(path)
+    lose_sprites(path, harm)
+    assert any("sprites" in problem for problem in verify_store(path).structure)
+    assert_unrepairable(path, f"{path} has lost its sprites; mend it with the images that it was rendered from, by")
+    (tmp_path / "FOLDER").mkdir()
+    for number, sprite in enumerate(SPRITES):
+        Image.fromarray(sprite).save(tmp_path / f"FOLDER/{number}.png")
+    program, *arguments = shlex.split(verify_store(path).obstacle.split("`")[1])
+    arguments[arguments.index("FOLDER")] = str(tmp_path / "FOLDER")
+    assert (program, run(*arguments).code) == ("datagen", 0)
     assert verify_store(path).ok
-    assert objects_of(path) == objects_of(whole)
+    assert files_of(path) == whole
+
+
+@pytest.mark.parametrize("harm", LOSSES)
+@pytest.mark.parametrize("by", ["repair", "the same command"])
+def test_lost_digits_are_put_again_without_being_given(by: str, harm: str, digits: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(digits, tmp_path / "a.zarr"))
+    lose_sprites(path, harm)
+    assert not verify_store(path).ok
+    if by == "repair":
+        assert verify_store(path, repair=True).ok
+    else:
+        assert run(*DIGITS, path).code == 0
+    assert verify_store(path).ok
+    assert files_of(path) == files_of(digits)
+
+
+DIGITS = ("render", "--preset", "dynamic-mnist", "--frames", "2", "--size", "16", "--n", "2", "--out")
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("digits") / "a.zarr"
+    assert run(*DIGITS, path).code == 0
+    return path
 
 
 # Stores under way
