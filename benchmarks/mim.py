@@ -1,5 +1,6 @@
 """A training step of MIM against a transcription of its equations in fp32, one convolution a gate: time and loss."""
 
+import math
 import runpy
 import statistics
 from collections.abc import Callable
@@ -83,14 +84,15 @@ def rendered(count: int) -> Tensor:
 
 def timed(contenders: dict[str, Forecaster], batches: Tensor, rounds: int) -> dict[str, list[float]]:
     """Return the seconds of each training step."""
-    return interleaved({name: training(each, batches) for name, each in contenders.items()}, rounds)
+    return interleaved({name: training(each, batches, rounds) for name, each in contenders.items()}, rounds)
 
 
-def training(forecaster: Forecaster, batches: Tensor) -> Callable[[int], object]:
-    """Return a task that makes one step: forward, backward, Adam."""
+def training(forecaster: Forecaster, batches: Tensor, steps: int) -> Callable[[int], object]:
+    """Return a task that makes one step: forward, backward, Adam; as in a phase, a cosine takes the rate to 0."""
     optimiser = torch.optim.Adam(forecaster.weights, LEARNING_RATE)
 
     def step(number: int) -> None:
+        optimiser.param_groups[0]["lr"] = LEARNING_RATE / 2 * (1 + math.cos(math.pi * number / steps))
         optimiser.zero_grad()
         loss_of(forecaster, batches[number]).backward()
         optimiser.step()

@@ -136,7 +136,9 @@ def _local_phases(config: RunConfig) -> tuple[Phase, ...]:
 
 
 def _expert(config: RunConfig, name: str, after: tuple[str, ...]) -> Phase:
-    objective, budget, arrays = _how(config.schedule, config.experts[name])
+    kind = config.experts[name]
+    objective, budget, arrays = _how(config.schedule, kind)
+    starts_anew = config.model.kind != "stmoe-conv" and kind != "mim"  # there is no decoder, and F0 is a MIM
     return Phase(
         name=f"expert-{name}",
         stage="experts",
@@ -145,7 +147,7 @@ def _expert(config: RunConfig, name: str, after: tuple[str, ...]) -> Phase:
         data=(name,),
         objective=objective,
         budget=budget,
-        after=after,
+        after=() if starts_anew else after,
         warm_start=config.schedule.warm_start,
         arrays=arrays,
     )

@@ -25,7 +25,7 @@ def names(config: RunConfig) -> list[str]:
     return list(named(config))
 
 
-@pytest.mark.parametrize("kind", ["stmoe-id", "stmoe-conv"])
+@pytest.mark.parametrize("kind", ["stmoe-id", "stmoe-conv", "stmoe-kinematic"])
 def test_a_mixture_has_local_phases_then_gates_then_all(kind: str) -> None:
     phases = named(run_of(kind))
     assert list(phases) == ["decoder", *EXPERTS, "gates", "joint"]
@@ -45,12 +45,13 @@ def test_decoder_learns_on_all_synthetic_data_and_each_expert_on_its_own() -> No
 def test_each_phase_starts_from_those_that_taught_its_parts() -> None:
     phases = named(run_of())
     assert phases["decoder"].after == ()
-    assert {phases[name].after for name in EXPERTS} == {("decoder",)}
+    assert [phases[name].after for name in EXPERTS] == [(), ("decoder",), ("decoder",)]  # F0 is a MIM, H has nothing
+    assert {named(run_of("stmoe-conv"))[name].after for name in EXPERTS} == {("decoder",)}
     assert phases["gates"].after == ("decoder", *EXPERTS)
     assert phases["joint"].after == ("decoder", *EXPERTS, "gates")
 
 
-@pytest.mark.parametrize("kind", ["stmoe-id", "stmoe-conv", "mim"])
+@pytest.mark.parametrize("kind", ["stmoe-id", "stmoe-conv", "stmoe-kinematic", "mim"])
 def test_each_phase_comes_after_all_that_it_starts_from(kind: str) -> None:
     order = names(run_of(kind))
     for number, phase in enumerate(phases_of(run_of(kind))):
