@@ -167,19 +167,17 @@ def _checked_grid(
             f"the animation would last {shape[1] * duration} ms, {MAX_GIF_TIME} are the limit of gif; "
             "give a shorter duration or another format"
         )
-    smaller = ", a smaller scale" if scale > _scale_for(shape) else ""
+    fewer = "give fewer sequences" + (" or a smaller scale" if scale > _scale_for(shape) else "")
     pixels = math.prod(shape) * scale**2
     if pixels > MAX_PICTURE_PIXELS:
-        raise InputError(
-            f"the picture would have {pixels} pixels, {MAX_PICTURE_PIXELS} are the limit; give fewer sequences{smaller}"
-        )
+        raise InputError(f"the picture would have {pixels} pixels, {MAX_PICTURE_PIXELS} are the limit; {fewer}")
     columns = shape[1] if kind == "png" else columns or math.ceil(math.sqrt(shape[0]))
     rows = shape[0] if kind == "png" else -(-shape[0] // columns)
     side = max(rows * (shape[2] * scale + _GAP_PIXELS), columns * (shape[3] * scale + _GAP_PIXELS))
     if side > _MAX_SIDE[kind]:
         raise InputError(
             f"the picture would be {side} px long, {_MAX_SIDE[kind]} are the limit of {kind}; "
-            f"give fewer sequences{smaller} or another format"
+            f"{fewer}, or another format"
         )
     return rows, columns
 

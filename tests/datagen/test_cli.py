@@ -5,12 +5,14 @@ import inspect
 import json
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from schemas.generate import json_schema
 from schemas.render import SCHEMA_VERSION, Noise, RenderSpec
 from schemas.store import StoreAttributes
 from tests.commands import PROGRAM, ROOT, Done, finished, run, start
+from tests.stores import change_attributes, files_of
 
 TINY = ("--frames", "2", "--size", "16")
 """Options that make a render quick."""
@@ -232,6 +235,11 @@ BAD_INPUT: dict[str, tuple[list[str], int, str]] = {
         "noise.white is -1.0; give a number from 0",
     ),
     "mix of nothing": (["--property", "mixed", "--noise-mix", "white=0"], 1, "all three weights are 0"),
+    "mix of next to nothing": (
+        ["--property", "mixed", "--noise-mix", "gaussian=1e-50"],
+        1,
+        "all three weights are 0 or next to it",
+    ),
     "seed negative": (["--property", "mixed", "--seed", "-1"], 1, "seed is -1; give a whole number from 0"),
     "unknown truth": (["--property", "mixed", "--truth", "depth"], 2, "'depth' is no truth array; give some of clean"),
     "unknown dtype": (["--property", "mixed", "--dtype", "int8"], 2, "'int8' is not one of 'uint8'"),
@@ -242,7 +250,7 @@ BAD_INPUT: dict[str, tuple[list[str], int, str]] = {
     ),
     "preset and property": (["--preset", "dynamic-mnist", "--property", "mixed"], 2, "give it without --spec and"),
     "preset and spec": (["--preset", "dynamic-mnist", "--spec", "a.yaml"], 2, "give it without --spec and --property"),
-    "workers 0": (["--property", "mixed", "--workers", "0"], 1, "workers is 0; give 1 or more"),
+    "workers 0": (["--property", "mixed", "--workers", "0"], 2, "'--workers': 0 is not in the range x>=1"),
     "workers and scheduler": (
         ["--property", "mixed", "--workers", "2", "--scheduler", "tcp://127.0.0.1:1"],
         *(2, "give them or --scheduler"),
@@ -276,6 +284,41 @@ def test_bad_input_is_refused_in_one_line_and_nothing_is_written(
     assert done.out == ""
     assert list((tmp_path / "here").iterdir()) == []
     assert file.read_text() == "precious"
+
+
+@contextmanager
+def without_rights() -> Iterator[None]:
+    """Be nobody for a while, where the tests run as root, whom no permission stops."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+def test_a_target_that_this_user_may_not_write_is_one_line_and_left_as_it_is(tmp_path: Path) -> None:
+    store = tmp_path / "a.zarr"
+    command = ("render", "--property", "mixed", *TINY, "--out")
+    assert run(*command, store, "--n", "3").code == 0
+    before = files_of(tmp_path)
+    folders = [tmp_path, *(folder for folder in tmp_path.rglob("*") if folder.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    with without_rights():
+        refused = [
+            run(*command, target, "--n", "5", *more)
+            for target in (store, tmp_path / "b.zarr")
+            for more in ((), ("--overwrite",))
+        ]
+    for folder in folders:
+        folder.chmod(0o755)
+    for done in refused:
+        assert (done.code, done.out) == (1, "")
+        assert done.error.endswith(".zarr cannot be written: permission denied; give a path that you may write")
+    assert files_of(tmp_path) == before
 
 
 def test_usage_errors_name_the_help() -> None:
@@ -320,6 +363,27 @@ def test_verify_names_a_flipped_byte_and_repairs_it_to_the_same_bytes(tmp_path: 
     assert repaired.code == 0
     assert repaired.out.endswith(f"{store} is whole again: 3 sequences\n")
     assert objects(store) == before
+
+
+def test_a_command_that_is_advised_can_be_pasted_whatever_the_path(tmp_path: Path) -> None:
+    store = tmp_path / "it's a store.zarr"
+    assert run("render", "--property", "rotation", "--n", "3", *TINY, "--out", store).code == 0
+    flip(store / "frames/c/0/0/0/0")
+    for refused in (run("verify", store), run("export", store, tmp_path / "a.npy")):
+        program, *arguments = shlex.split(refused.error.split("`")[1])
+        assert (program, arguments) == ("datagen", ["verify", str(store), "--repair"])
+    assert run(*arguments).code == 0
+
+
+@pytest.mark.parametrize(("field", "value"), [("n", "abc"), ("digest", None), ("complete", 1)])
+def test_attributes_of_wrong_types_are_one_line_to_every_command(field: str, value: Any, tmp_path: Path) -> None:
+    store = tmp_path / "a.zarr"
+    assert run("render", "--property", "rotation", "--n", "3", *TINY, "--out", store).code == 0
+    change_attributes(store, **{field: value})
+    for command in (("inspect",), ("preview",), ("verify",), ("verify", "--repair"), ("export", tmp_path / "a.npy")):
+        done = run(command[0], store, *command[1:])
+        assert (done.code, done.out) == (1, "")
+        assert f"{store}/zarr.json: attribute {field} is {value}, not " in done.error
 
 
 def flip(file: Path) -> None:
@@ -373,8 +437,12 @@ def test_preview_shows_a_store_or_a_spec_that_nobody_rendered(tmp_path: Path, mo
         (["{store}", "--property", "mixed"], 2, "a store has its spec; give STORE, or options that choose a spec"),
         (["{store}", "--seed", "0"], 2, "a store has its spec; give STORE, or options that choose a spec"),
         ([], 2, "nothing to render; give --property"),
-        (["{store}", "--count", "0"], 1, "give at least one number"),
-        (["{store}", "--start", "3"], 1, "sequence 3 is not in {store}; give numbers from 0 to 2"),
+        (["{store}", "--count", "0"], 2, "'--count': 0 is not in the range x>=1"),
+        (["{store}", "--start", "-1"], 2, "'--start': -1 is not in the range x>=0"),
+        (["{store}", "--start", "3"], 1, "--start is 3; {store} has sequences 0 to 2"),
+        (["{store}", "--start", "1", "--count", "4"], 1, "--count is 4; {store} has 2 sequences from --start on"),
+        (["{store}", "--out", "s3://buck/x.gif"], 1, "s3://buck/x.gif is a URL; give a local path"),
+        (["--spec", "{lost}"], 1, "the spec names 9 sprites and none are given; give them, e.g. by --sprites"),
         (["{store}", "--overlay", "flow"], 1, "{store} has no flow"),
         (["{store}", "--out", "a.tiff"], 1, "a.tiff has the suffix .tiff; give .gif, .webp or .png"),
         (["none.zarr"], 1, "none.zarr does not exist"),
@@ -386,10 +454,24 @@ def test_what_cannot_be_previewed_is_refused(
     monkeypatch.chdir(tmp_path)
     store = tmp_path / "a.zarr"
     assert run("render", "--property", "mixed", "--n", "3", *TINY, "--out", store).code == 0
-    done = run("preview", *(argument.format(store=store) for argument in arguments))
+    lost = tmp_path / "lost.json"
+    sprites = {"count": 9, "height": 4, "width": 4, "sha256": "0" * 64}
+    lost.write_text(json.dumps({"property": "mixed", "objects": {"kinds": ["sprite"]}, "sprites": sprites}))
+    done = run("preview", *(argument.format(store=store, lost=lost) for argument in arguments))
     assert done.code == code, done.err
     assert message.format(store=store) in done.error
-    assert {file.name for file in tmp_path.iterdir()} <= {"a.zarr", "a.zarr.lock"}
+    assert {file.name for file in tmp_path.iterdir()} <= {"a.zarr", "a.zarr.lock", "lost.json"}
+
+
+def test_a_preview_shows_what_there_is_of_a_small_store(tmp_path: Path) -> None:
+    store, by_default, asked = tmp_path / "a.zarr", tmp_path / "a.gif", tmp_path / "b.gif"
+    assert run("render", "--property", "mixed", "--n", "3", *TINY, "--out", store).code == 0
+    assert run("preview", store, "--out", by_default).code == 0
+    assert run("preview", store, "--count", "3", "--out", asked).code == 0
+    assert by_default.read_bytes() == asked.read_bytes()
+    assert run("preview", store, "--start", "2", "--out", by_default).code == 0
+    assert run("preview", store, "--start", "2", "--count", "1", "--out", asked).code == 0
+    assert by_default.read_bytes() == asked.read_bytes()
 
 
 def test_export_writes_part_of_a_store_in_the_order_of_moving_mnist(tmp_path: Path) -> None:
@@ -402,6 +484,13 @@ def test_export_writes_part_of_a_store_in_the_order_of_moving_mnist(tmp_path: Pa
     assert "exists; give another path or --overwrite" in run("export", store, file).error
     assert run("export", store, file, "--overwrite").code == 0
     assert np.load(file).shape == (2, 5, 16, 16)
+    for option, value, said in (
+        ("--count", "0", "Invalid value for '--count': 0 is not in the range x>=1"),
+        ("--count", "6", f"--count is 6; {store} has 5 sequences from --start on"),
+        ("--start", "50000", f"--start is 50000; {store} has sequences 0 to 4"),
+    ):
+        assert run("export", store, tmp_path / "b.npy", option, value).error.startswith(said)
+    assert not (tmp_path / "b.npy").exists()
 
 
 @pytest.mark.parametrize(

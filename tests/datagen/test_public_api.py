@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from typing import get_args
+from typing import Any, get_args
 
 import dask.array
 import numpy as np
@@ -78,3 +78,19 @@ def test_sprites_are_given_beside_the_spec() -> None:
 def test_sequences_that_do_not_exist_are_refused(start: int, count: int) -> None:
     with pytest.raises(InputError, match=r"do not exist; give numbers from 0 to 2\*\*63 - 1"):
         datagen.render_sequences(small(), start, count)
+
+
+@pytest.mark.parametrize("number", [1.5, 1.0, "1", None])
+def test_numbers_that_are_not_whole_are_refused(number: Any) -> None:
+    for start, count in ((number, 1), (0, number)):
+        with pytest.raises(InputError, match=f"by whole numbers; {number!r} is none"):
+            datagen.render_sequences(small(), start, count)
+    with pytest.raises(InputError, match=f"by whole numbers; {number!r} is none"):
+        datagen.render_sequence(small(), number)
+
+
+def test_whole_numbers_of_numpy_are_numbers() -> None:
+    assert np.array_equal(
+        datagen.render_sequence(small(), np.int64(5)).frames,  # type: ignore[arg-type]
+        datagen.render_sequence(small(), 5).frames,
+    )

@@ -177,6 +177,18 @@ def test_too_few_sprites_for_a_preset_are_refused_in_one_line(tmp_path: Path) ->
         asked("--preset", "dynamic-mnist", "--sprites", folder)
 
 
+def test_too_few_sprites_for_a_file_are_not_blamed_on_the_file_alone(tmp_path: Path) -> None:
+    fields = asked("--preset", "dynamic-mnist").spec.model_dump(mode="json")
+    few = images(tmp_path / "few")
+    for number in range(3):
+        (few / f"{number}.png").unlink()
+    with pytest.raises(InputError) as refused:
+        asked("--spec", written(tmp_path / "dm.json", fields), "--sprites", few)
+    assert str(refused.value) == (
+        f"{tmp_path / 'dm.json'} with --sprites {few}: 7 sprites leave a split without any; give 9 or more"
+    )
+
+
 def test_a_mistake_in_the_file_names_the_file_and_one_in_an_option_does_not(tmp_path: Path) -> None:
     wrong = written(tmp_path / "wrong.yaml", {"property": "rotation", "noise": {"ratio": -1}})
     with pytest.raises(InputError, match=r"wrong\.yaml: noise\.ratio is -1"):

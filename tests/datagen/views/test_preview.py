@@ -244,6 +244,24 @@ def test_what_cannot_be_drawn_is_refused_before_anything_is_read(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("columns", [0, -1])
+def test_columns_that_are_none_are_refused(columns: int) -> None:
+    with pytest.raises(InputError, match=f"columns is {columns}; give a whole number of 1 or more"):
+        encode_preview(np.zeros((3, 2, 2, 2), np.uint8), "gif", columns=columns)
+
+
+def test_a_smaller_scale_is_advised_only_where_there_is_one() -> None:
+    with pytest.raises(InputError, match=r"are the limit; give fewer sequences$"):
+        write_preview(Untouched(), "a.gif", sequences=range(2**18))
+    with pytest.raises(InputError, match=r"are the limit; give fewer sequences or a smaller scale$"):
+        write_preview(Untouched(), "a.gif", sequences=range(2**18), scale=5)
+
+
+def test_a_url_is_refused_as_it_was_given() -> None:
+    with pytest.raises(InputError, match=r"^s3://bucket/a\.gif is a URL; give a local path"):
+        write_preview(Untouched(), "s3://bucket/a.gif", sequences=[0])
+
+
 def test_a_gif_that_would_outlast_its_format_is_refused_even_if_nothing_moves() -> None:
     still = np.zeros((1, 11, 2, 2), np.uint8)
     with pytest.raises(InputError, match="would last 660000 ms, 655350 are the limit of gif; give a shorter duration"):
