@@ -36,11 +36,11 @@ N = 6 * UNIT + 7
 class Cluster:
     """A scheduler and its workers of one thread, each a process of its own, ended with the test."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, workers: int) -> None:
         self.folder = folder
         self.workers: list[subprocess.Popen[str]] = []
         self._stack = stack
-        self.begin("0", 2)
+        self.begin("0", workers)
 
     def begin(self, port: str, workers: int) -> None:
         """Start a scheduler, on port 0 on any that is free, and workers."""
@@ -52,9 +52,10 @@ class Cluster:
         )
         wait_for(lambda: address_in(file) is not None, self.scheduler)
         self.address = str(address_in(file))
-        self.workers = [self._worker() for _ in range(workers)]
+        self.workers = [self.worker() for _ in range(workers)]
 
-    def _worker(self) -> subprocess.Popen[str]:
+    def worker(self) -> subprocess.Popen[str]:
+        """Start one more worker."""
         options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "0")
         return self._process("worker", self.address, *options, "--local-directory", str(self.folder))
 
@@ -77,10 +78,10 @@ def address_in(file: Path) -> str | None:
 
 
 @pytest.fixture
-def begin_cluster(tmp_path: Path) -> Iterator[Callable[[], Cluster]]:
+def begin_cluster(tmp_path: Path) -> Iterator[Callable[..., Cluster]]:
     with ExitStack() as stack:
         (tmp_path / "dask").mkdir()
-        yield lambda: Cluster(tmp_path / "dask", stack)
+        yield lambda workers=2: Cluster(tmp_path / "dask", stack, workers)
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +180,18 @@ def test_the_workers_of_a_cluster_write_into_a_bucket(
         done = finished(start(*command(spec_file, f"s3://{BUCKET}/x.zarr", cluster.address, n)))
         assert done.code == 0, done.err
         assert storage.objects("x.zarr") == objects_of(tmp_path / "x.zarr")
+
+
+def test_a_cluster_without_workers_is_waited_for_and_said_to_be(
+    begin_cluster: Callable[..., Cluster], spec_file: Path, tmp_path: Path
+) -> None:
+    cluster = begin_cluster(workers=0)
+    process = start(*command(spec_file, tmp_path / "x.zarr", cluster.address, 7))
+    assert process.stderr is not None
+    waiting = f"the Dask scheduler at {cluster.address} has no workers; waiting for some\n"
+    assert waiting in (process.stderr.readline() for _ in range(2))
+    cluster.worker()
+    assert finished(process).code == 0
 
 
 def test_what_a_cluster_cannot_do_is_one_line(

@@ -6,7 +6,8 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,32 @@ def test_a_public_store_is_read_over_http(storage: ObjectStorage, tmp_path: Path
     assert run("export", url, tmp_path / "a.npy").code == 0
     again = json.loads(run("render", "--spec", url, "--n", "2", "--out", tmp_path / "again.zarr", "--json").out)
     assert again["digest"] == SPEC.digest
+    summary = json.loads(run("inspect", url, "--json").out)
+    assert (summary["bytes"], summary["units"]["done"], summary["arrays"][0]["bytes"]) == (None, None, None)
+    assert "size       unknown" in run("inspect", url).out
+
+
+def test_a_server_that_ignores_ranges_is_named_and_nothing_called_damaged(tmp_path: Path) -> None:
+    render_store(SPEC, 5, tmp_path / "x.zarr")
+    handler = partial(Quiet, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as pages:
+        thread = threading.Thread(target=pages.serve_forever)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{pages.server_port}/x.zarr"
+            assert "size       unknown" in run("inspect", url).out
+            for done in (run("verify", url), run("export", url, tmp_path / "a.npy")):
+                assert done.error.startswith(f"{url} cannot be read: its server ignores ranges of bytes")
+        finally:
+            pages.shutdown()
+            thread.join()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """The server of `python -m http.server`, which logs nothing."""
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
 
 
 def test_verify_finds_a_flipped_byte_and_repairs_it_to_the_same_bytes(unit: int, storage: ObjectStorage) -> None:
