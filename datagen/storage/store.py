@@ -153,7 +153,7 @@ def refuse_other_schema(path: str, fields: dict[str, Any]) -> None:
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise NewerSchemaError(f"{said}; upgrade stmoe-synth")
     if version != SCHEMA_VERSION:
-        raise InputError(f"{said}; make the store anew")
+        raise InputError(f"{said}; make the store anew with --overwrite")
 
 
 def read_sprites(path: str, group: zarr.Group) -> NDArray[np.uint8] | None:
@@ -187,7 +187,8 @@ def _refuse_wrong_types(path: str, fields: dict[str, Any]) -> None:
     ):
         if not right:
             raise InputError(
-                f"{path}/{ROOT}: attribute {name} is {shown(fields[name])}, not {what}; make the store anew"
+                f"{path}/{ROOT}: attribute {name} is {shown(fields[name])}, not {what}; "
+                "make the store anew with --overwrite"
             )
 
 

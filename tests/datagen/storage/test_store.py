@@ -181,8 +181,8 @@ def test_an_incomplete_store_is_opened_where_it_is_welcome(path: Path) -> None:
     ("version", "error", "advice"),
     [
         (SCHEMA_VERSION + 1, NewerSchemaError, "upgrade stmoe-synth"),
-        (0, InputError, "make the store anew"),
-        ("x", InputError, "make the store anew"),
+        (0, InputError, "make the store anew with --overwrite"),
+        ("x", InputError, "make the store anew with --overwrite"),
     ],
 )
 def test_a_store_of_another_schema_is_refused_and_both_versions_named(
