@@ -126,6 +126,12 @@ class RemoteObjects:
             raise InputError(
                 f"{self.path} cannot be read: {_first_line(error)}; {_advice(error)}, and run the same command again"
             ) from error
+        asked = -start if start < 0 else None if stop is None else stop - start
+        if asked is not None and len(data) > asked:  # its first bytes would be taken for those that were asked for
+            raise InputError(
+                f"{self.path} cannot be read: its server does not answer byte ranges, like `python -m http.server`; "
+                "give one that does, or a local copy"
+            )
         return np.frombuffer(data, np.uint8)
 
 

@@ -84,6 +84,19 @@ def test_a_server_that_fails_is_no_damage(served: Served) -> None:
     assert not isinstance(caught.value, DamagedStoreError)
 
 
+@pytest.mark.parametrize("shard", [4, None])
+def test_a_server_without_byte_ranges_is_no_damage(tmp_path: Path, shard: int | None) -> None:
+    write_real_store(tmp_path / "real.zarr", {"frames": FRAMES}, shard=shard)
+    with serving(Served(tmp_path, ranges=False)) as server:
+        store = open_store(f"{server.url}/real.zarr")
+        if shard is None:  # whole objects need no ranges
+            assert np.array_equal(store["frames"].rows(1, 10), FRAMES[1:10])
+            return
+        with pytest.raises(InputError, match="does not answer byte ranges, .*; give one that does, or a") as caught:
+            store["frames"].rows(0, 4)
+    assert not isinstance(caught.value, DamagedStoreError)
+
+
 def test_no_server_is_one_line() -> None:
     with serving(Served(Path())) as server:
         url = server.url

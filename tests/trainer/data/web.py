@@ -19,6 +19,8 @@ class Served:
     """Where every request is sent on to."""
     fails: bool = False
     """Answer everything with 500."""
+    ranges: bool = True
+    """Answer with the range that is asked for, not with the whole object."""
     url: str = ""
     authorizations: list[str | None] = field(default_factory=list)
     """Of every request."""
@@ -51,7 +53,7 @@ def serving(served: Served) -> Iterator[Served]:
                 return 404, b""
             data = file.read_bytes()
             asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers["Range"] or "")
-            if not asked:
+            if not asked or not served.ranges:
                 return 200, data
             first, last = asked.groups()
             if not first:
