@@ -17,6 +17,8 @@ Indices = NDArray[np.int64]
 
 BLOCK_BYTES: Final = 16 * 2**20
 """Upper bound of a block's frames, unless a single chunk is larger. A shuffle holds up to 16 blocks."""
+MAX_INTENSITY: Final = 16.0
+"""In float frames, whose full scale is 1: rain is not clipped, and heavy rain goes beyond."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def load(request: Request) -> Block:
     DamagedStoreError
         a chunk is missing or fails its checksum, and is not to be skipped.
     InputError
-        a frame holds NaN or infinity, or the world is at fault.
+        a frame holds what is no intensity (`fault_of`), or the world is at fault.
     """
     chunks, damage = {}, []
     sound = np.ones(len(request.rows), np.bool_)
@@ -130,7 +132,7 @@ def load(request: Request) -> Block:
                 raise piece
         taken = request.frames if has_time(array) and request.frames < array.shape[1] else None
         chunks[name] = Chunks(first * array.chunk_sequences, array.chunk_sequences, taken, pieces)
-    _refuse_not_finite(request, chunks[FRAMES], request.rows[sound])
+    _refuse_faulty(request, chunks[FRAMES], request.rows[sound])
     return Block(request.rows, sound, tuple(damage), chunks)
 
 
@@ -155,6 +157,17 @@ def arrived(block: Block) -> Block:
     return replace(block, chunks=chunks)
 
 
+def fault_of(values: Array) -> str | None:
+    """Return why floats are no intensities, and what to do; None where they are."""
+    # The extremes pass NaN and infinity on, and need no array of truth values as large as the frames.
+    low, high = float(values.min()), float(values.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return "holds NaN or infinity; leave it out, or prepare the store again from data without"
+    if max(-low, high) > MAX_INTENSITY:
+        return f"has values from {low:g} to {high:g}; full scale of floats is 1, write them again as fractions of it"
+    return None
+
+
 def has_time(array: StoredArray) -> bool:
     """Return whether an array has a value, or a picture, for every frame of a sequence."""
     return array.dimensions[1:2] == ("time",)
@@ -176,19 +189,11 @@ def _shared(chunks: Chunks, array: StoredArray) -> Chunks:
     return Chunks(chunks.first, len(chunks.pieces) * chunks.length, None, [tensor.flatten(0, 1)])
 
 
-def _refuse_not_finite(request: Request, frames: Chunks, rows: Indices) -> None:
+def _refuse_faulty(request: Request, frames: Chunks, rows: Indices) -> None:
     array: StoredArray = request.store[FRAMES]
     if array.dtype.kind != "f":
         return
-    suspects = [piece is not None and not _finite(piece) for piece in frames.pieces]
+    suspects = [piece is not None and fault_of(piece) is not None for piece in frames.pieces]
     for sequence in rows.tolist():
-        if suspects[(sequence - frames.first) // frames.length] and not _finite(frames.row(sequence)):
-            raise InputError(
-                f"{request.store.path}: sequence {sequence} of frames holds NaN or infinity; leave it out, or prepare "
-                "the store again from data without"
-            )
-
-
-def _finite(values: Array) -> bool:
-    # The extremes pass NaN and infinity on, and need no array of truth values as large as the frames.
-    return bool(np.isfinite(values.max()) and np.isfinite(values.min()))
+        if suspects[(sequence - frames.first) // frames.length] and (fault := fault_of(frames.row(sequence))):
+            raise InputError(f"{request.store.path}: sequence {sequence} of frames {fault}")

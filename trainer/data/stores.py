@@ -5,10 +5,10 @@ import logging
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from schemas.errors import DamagedStoreError, IncompleteStoreError, InputError, NewerSchemaError
-from schemas.render import SCHEMA_VERSION, RenderSpec
+from schemas.render import SCHEMA_VERSION, Dtype, RenderSpec
 from trainer.data.arrays import StoredArray
 from trainer.data.objects import Objects, objects_at
 
@@ -112,7 +112,7 @@ def open_store(path: str | Path) -> SequenceStore:
     MissingExtraError
         the URL needs a package that is not installed.
     InputError
-        there is nothing, no store, no frames, or no way to read it.
+        there is nothing, no store, no frames, frames of another type, or no way to read it.
     """
     objects = objects_at(path)
     data = objects.read("zarr.json")
@@ -137,6 +137,10 @@ def open_store(path: str | Path) -> SequenceStore:
         raise DamagedStoreError(
             f"{store.path}: frames {frames.dimensions} has shape {frames.shape}; {_DIMENSIONS} with {n} sequences "
             "was to be expected, get the store again"
+        )
+    if frames.dtype.name not in get_args(Dtype):
+        raise InputError(
+            f"{store.path} has frames of {frames.dtype}; give a store of uint8, or of float16 or float32 in [0, 1]"
         )
     return store
 

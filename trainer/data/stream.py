@@ -56,7 +56,8 @@ def stream(
     DamagedStoreError
         a chunk is missing or fails its checksum (while iterating); the message names store, array and chunk.
     InputError
-        sources do not fit each other or what is asked, hold NaN, or cannot be read (the last two while iterating).
+        sources do not fit each other or what is asked, hold what is no intensity, or cannot be read (the last two while
+        iterating).
     """
     _require_shares(batch, world)
     reader = Reader(sources, frames, arrays, seed, skip=on_damage == "skip")

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import InputError
 from schemas.run import RunConfig
+from trainer.data.blocks import fault_of
 from trainer.data.stores import FRAMES, open_store
 from trainer.evaluation.forecast_files import Request, kind_of, write_forecasts
 from trainer.evaluation.forecasting import stored_fractions
@@ -117,10 +118,8 @@ def _open_stored(source: str, last: int, size: tuple[int, int] | None) -> Newest
 
     def read(start: int, stop: int) -> NDArray[np.float32]:
         values = stored_fractions(array.rows(start, stop)[:, -last:])
-        if np.isnan(values).any():
-            raise InputError(
-                f"{source} holds NaN in sequences {start}-{stop - 1}; give others with --start and --count"
-            )
+        if fault := fault_of(values):
+            raise InputError(f"{source}: one of the sequences {start}-{stop - 1} {fault}")
         return values
 
     return NewestFrames(name=source, n=len(store), shape=(last, store.height, store.width), read=read)

@@ -64,3 +64,16 @@ def test_frames_that_are_no_numbers_are_named(tmp_path: Path, value: float, dtyp
     with pytest.raises(InputError, match=r"real\.zarr: sequence 3 of frames holds NaN or infinity; leave it out"):
         load(request_of(store, [2, 3]))
     assert load(request_of(store, [2, 4, 5])).sound.all()  # what nobody asks for is not looked at
+
+
+@pytest.mark.parametrize("value", [255.0, -20.0])
+def test_floats_of_another_full_scale_are_named(tmp_path: Path, value: float) -> None:
+    frames = np.zeros((6, 2, 5, 7), np.float32)
+    frames[3, 1, 2, 2] = value
+    frames[5] = 2.3  # rain of 147 mm/h
+    store = open_store(write_real_store(tmp_path / "real.zarr", {"frames": frames}))
+    with pytest.raises(
+        InputError, match=r"real\.zarr: sequence 3 of frames has values .*; full scale of floats is 1, w"
+    ):
+        load(request_of(store, [2, 3]))
+    assert load(request_of(store, [2, 5])).sound.all()

@@ -92,7 +92,7 @@ def test_a_server_without_byte_ranges_is_no_damage(tmp_path: Path, shard: int | 
         if shard is None:  # whole objects need no ranges
             assert np.array_equal(store["frames"].rows(1, 10), FRAMES[1:10])
             return
-        with pytest.raises(InputError, match="does not answer byte ranges, .*; give one that does, or a") as caught:
+        with pytest.raises(InputError, match=r"does not answer byte ranges, .*; give one that does, or a") as caught:
             store["frames"].rows(0, 4)
     assert not isinstance(caught.value, DamagedStoreError)
 

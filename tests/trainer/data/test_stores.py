@@ -112,6 +112,12 @@ def test_frames_of_another_form_are_refused(real: Path, changes: dict[str, Any])
     assert "frames" in refused(real, DamagedStoreError)
 
 
+@pytest.mark.parametrize("dtype", ["int32", "float64"])
+def test_frames_of_another_type_are_refused(tmp_path: Path, dtype: str) -> None:
+    path = write_real_store(tmp_path / "real.zarr", {"frames": FRAMES.astype(dtype)})
+    assert refused(path) == f"PATH has frames of {dtype}; give a store of uint8, or of float16 or float32 in [0, 1]"
+
+
 def test_an_unknown_protocol_is_refused() -> None:
     assert "gopher://host/store.zarr cannot be opened" in refused("gopher://host/store.zarr").replace(
         "PATH", "gopher://host/store.zarr"

@@ -90,7 +90,7 @@ def test_stored_nan_is_refused(run: Path, tmp_path: Path) -> None:
     frames = (FRAMES / 255).astype(np.float32)
     frames[1, -1, 3, 3] = np.nan
     store = write_real_store(tmp_path / "clips.zarr", {"frames": frames})
-    with pytest.raises(InputError, match="holds NaN in sequences 0-2"):
+    with pytest.raises(InputError, match="one of the sequences 0-2 holds NaN or infinity"):
         predict(run, str(store), tmp_path / "x.npy")
     assert not (tmp_path / "x.npy").exists()
 
