@@ -76,13 +76,17 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
-    except (OSError, RuntimeError) as error:  # torch turns a short write into a RuntimeError
-        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or isinstance(error, RuntimeError)
-        with suppress(OSError):
-            aside.unlink()
+    except (OSError, RuntimeError) as error:
+        cause = _cause(error)
+        if cause is None:
+            raise
+        full = cause.errno in (errno.ENOSPC, errno.EDQUOT)
         kept = "the previous checkpoint is kept; " if path.exists() else ""
         advice = "free some space and run the same command again" if full else "give a path that you may write"
-        raise InputError(f"{path} cannot be written: {_said(error)}; {kept}{advice}") from error
+        raise InputError(f"{path} cannot be written: {_said(cause)}; {kept}{advice}") from error
+    finally:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
 
 
 def load(path: Path, device: torch.device) -> Checkpoint:
@@ -138,6 +142,14 @@ def _content(path: Path, device: torch.device) -> Mapping[str, Any]:
         raise ValueError(f"{damaged} fails its checksum")
     content: Mapping[str, Any] = torch.load(path, map_location=device, weights_only=True)
     return content
+
+
+def _cause(error: BaseException) -> OSError | None:
+    """Return what the system said: torch's writer hides a short write behind a RuntimeError of its own."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OSError):
+        cause = cause.__context__
+    return cause
 
 
 def _said(error: BaseException) -> str:

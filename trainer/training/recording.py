@@ -2,11 +2,20 @@
 
 import json
 import math
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from torch.utils.tensorboard import SummaryWriter
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.summary.writer.record_writer import RecordWriter
+from torch.utils.tensorboard.summary import scalar
+
+from schemas.errors import InputError
 
 LOG = "log.jsonl"
 BOARD = "tensorboard"
@@ -23,28 +32,35 @@ class Recorder:
     run : folder of the run
     phase : name of the phase
     step : where the phase goes on; what TensorBoard has of later steps is not shown
+
+    Raises
+    ------
+    InputError
+        a file cannot be written, e.g. as the disk is full; so do `record` and `close`.
     """
 
     def __init__(self, run: Path, phase: str, step: int) -> None:
         self._phase = phase
-        whole = _ends_a_line(run / LOG)
-        self._log = (run / LOG).open("a", encoding="utf-8", buffering=1)
-        if not whole:
-            self._log.write("\n")
-        self._board = SummaryWriter(str(run / BOARD / phase), purge_step=step + 1)
+        self._path = run / LOG
+        self._board = _Board(run / BOARD / phase, step)
+        with _writing(self._path):
+            whole = _ends_a_line(self._path)
+            self._log = self._path.open("a", encoding="utf-8", buffering=1)
+            if not whole:
+                self._log.write("\n")
 
     def record(self, step: int, **values: float) -> None:
         """Write numbers of a step, by name; what is not finite is null in the log."""
         line: dict[str, Any] = {"time": _now(), "phase": self._phase, "step": step}
         line |= {name: value if math.isfinite(value) else None for name, value in values.items()}
-        self._log.write(json.dumps(line) + "\n")
-        for name, value in values.items():
-            self._board.add_scalar(name, value, step)
+        with _writing(self._path):
+            self._log.write(json.dumps(line) + "\n")
+        self._board.record(step, values)
 
     def close(self) -> None:
-        """Flush and close."""
-        self._log.close()
-        self._board.close()
+        """Close, though the disk be full."""
+        with closing(self._board), _writing(self._path):
+            self._log.close()
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:
@@ -65,6 +81,49 @@ def read_log(run: Path) -> list[dict[str, Any]]:
             continue
         records[record["phase"], record["step"], "validation" in record] = record
     return list(records.values())
+
+
+class _Board:
+    """
+    A TensorBoard file of one sitting.
+
+    torch's own writer has a thread for it, whose traceback is all that is heard of a full disk.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        self._path = folder / f"events.out.tfevents.{time.time():017.6f}.{socket.gethostname()}.{os.getpid()}"
+        with _writing(self._path):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("xb")
+            self._writer = RecordWriter(self._file)
+            self._write(file_version="brain.Event:2")
+            self._write(step=step + 1, session_log=SessionLog(status=SessionLog.START))
+            self._file.flush()
+
+    def record(self, step: int, values: dict[str, float]) -> None:
+        with _writing(self._path):
+            for name, value in values.items():
+                self._write(step=step, summary=scalar(name, value))  # type: ignore[no-untyped-call]
+            self._file.flush()
+
+    def close(self) -> None:
+        with _writing(self._path):
+            self._file.close()
+
+    def _write(self, **fields: Any) -> None:
+        self._writer.write(Event(wall_time=time.time(), **fields).SerializeToString())
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Say in one line why a file cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written: {(error.strerror or str(error)).lower()}; the last checkpoint is kept, mend "
+            "that and run the same command again"
+        ) from error
 
 
 def _ends_a_line(log: Path) -> bool:

@@ -91,6 +91,7 @@ def test_a_kill_while_saving_leaves_the_previous_checkpoint(tmp_path: Path, monk
     with pytest.raises(Killed):
         save(path, checkpoint(2))
     assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["a.pt"]
     monkeypatch.undo()
     save(path, checkpoint(3))
     assert load(path, CPU).progress.step == 3
@@ -102,7 +103,6 @@ def test_a_kill_while_saving_leaves_the_previous_checkpoint(tmp_path: Path, monk
     [
         OSError(errno.ENOSPC, "There is no space"),
         OSError(errno.EDQUOT, "There is no space"),
-        RuntimeError("There is no space."),  # what PyTorch makes of a short write
     ],
 )
 def test_no_space_is_one_line_and_leaves_the_previous_checkpoint(
@@ -119,6 +119,22 @@ def test_no_space_is_one_line_and_leaves_the_previous_checkpoint(
     )
     assert load(path, CPU).progress.step == 1
     assert [file.name for file in tmp_path.iterdir()] == ["a.pt"]
+
+
+@pytest.mark.parametrize("size", [200, 50_000])
+def test_no_space_is_called_so_by_whichever_layer_meets_it(size: int, disk: Disk) -> None:
+    (disk.path / "ballast").write_bytes(bytes(2**20 - 2**13))
+    network = {f"weights{number}": torch.zeros(size) for number in range(10)}
+    with pytest.raises(InputError, match=r"a\.pt cannot be written: no space left on device; free some space and run"):
+        save(disk.path / "a.pt", replace(checkpoint(), network=network))
+    assert [file.name for file in disk.path.iterdir()] == ["ballast"]
+
+
+def test_another_error_of_pytorch_is_not_called_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "save", cut_by(RuntimeError("can't allocate memory")))
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        save(tmp_path / "a.pt", checkpoint())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_device_that_is_full_keeps_nothing_where_there_was_nothing(tmp_path: Path) -> None:

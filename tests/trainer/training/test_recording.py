@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from schemas.errors import InputError
+from tests.datagen.storage.conftest import Disk
 from trainer.training.recording import BOARD, LOG, Recorder, read_log
 
 
@@ -103,3 +105,24 @@ def test_tensorboard_has_the_same_numbers_and_steps_done_again_once(tmp_path: Pa
     assert scalars(tmp_path, "gates", "loss") == [(1, 1.0), (2, 2.0), (3, 3.0)]
     write(tmp_path, "gates", 1, {2: {"loss": 2.0}, 3: {"loss": 3.0}})
     assert scalars(tmp_path, "gates", "loss") == [(1, 1.0), (2, 2.0), (3, 3.0)]
+
+
+@pytest.mark.parametrize("file", [LOG, BOARD])
+def test_a_disk_that_fills_is_one_line_with_the_file_and_what_to_do(file: str, disk: Disk) -> None:
+    if file == BOARD:
+        (disk.path / LOG).symlink_to("/dev/null")
+    recorder = Recorder(disk.path, "gates", 0)
+    (disk.path / "ballast").write_bytes(bytes(2**20 - 2**13))
+    said = rf"{file}.* cannot be written: no space left on device; the last checkpoint is kept, mend that and run the"
+    with pytest.raises(InputError, match=said):
+        fill(recorder)
+    with pytest.raises(InputError, match="no space left on device"):
+        recorder.close()
+    (disk.path / "ballast").unlink()
+    write(disk.path, "gates", 0, {1: {"loss": 1.0}})
+    assert scalars(disk.path, "gates", "loss") == [(1, 1.0)]
+
+
+def fill(recorder: Recorder) -> None:
+    for step in range(1, 10_000):
+        recorder.record(step, loss=1.0)
