@@ -4,7 +4,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -24,10 +24,12 @@ def run(*arguments: str | Path) -> Done:
     return Done(code, out.getvalue(), err.getvalue())
 
 
-def start(*arguments: str | Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-    """Start a command as a process of its own."""
+def start(
+    *arguments: str | Path, environment: Mapping[str, str] | None = None, program: Sequence[str] = ("-m", "trainer")
+) -> subprocess.Popen[str]:
+    """Start a command as a process of its own; `program` is what Python runs."""
     return subprocess.Popen(
-        [sys.executable, "-m", "trainer", *(str(argument) for argument in arguments)],
+        [sys.executable, *program, *(str(argument) for argument in arguments)],
         cwd=ROOT,
         env=ENVIRONMENT | dict(environment or {}),
         stdout=subprocess.PIPE,

@@ -68,11 +68,10 @@ def evaluate_run(*paths: Path, store: str | None = None, split: Split = "test", 
     return {
         "run": ", ".join(map(str, paths)),
         "phase": checkpoint.phase,
-        "step": checkpoint.progress.best_step,
+        "step": checkpoint.progress.step,
         "store": sequences.path,
         "digest": sequences.attributes["digest"],
         "split": split,
-        "sequences": len(source.selection),
         "input_frames": checkpoint.config.data.input_frames,
         "horizon": checkpoint.config.data.horizon,
         "parameters": sum(parameters),
@@ -116,6 +115,7 @@ class Examined:
     def __init__(self, networks: Sequence[STMoE], config: RunConfig, store: SequenceStore) -> None:
         self._networks, self._data = networks, config.data
         self._model, self._persistence = Scores(thresholds=THRESHOLDS), Scores(thresholds=THRESHOLDS)
+        self._sequences = 0
         self._attribution: Attribution | None = None
         self._motion: MotionErrors | None = None
         if len(networks) == 1:
@@ -139,6 +139,7 @@ class Examined:
         ----------
         truth : `arrays`, as stored
         """
+        self._sequences += len(frames)
         inputs, horizon = self._data.input_frames, self._data.horizon
         seen, target = frames[:, :inputs], frames[:, inputs:]
         forecasts = [network(seen, horizon) for network in self._networks]
@@ -153,6 +154,7 @@ class Examined:
         """Return the part of an evaluation that was measured."""
         model, persistence = self._model, self._persistence
         return {
+            "sequences": self._sequences,
             "metrics": {name: metric._asdict() for name, metric in model.metrics.items()},
             "scores": {"model": model.summary(BOOTSTRAP_SEED), "persistence": persistence.summary(BOOTSTRAP_SEED)},
             "difference": {name: model.paired(persistence, name, BOOTSTRAP_SEED) for name in model.metrics},
@@ -184,4 +186,6 @@ def _store_of(checkpoint: Checkpoint, asked: str | None) -> str:
 def _batches(source: Source, examined: Examined, checkpoint: Checkpoint, device: torch.device) -> Iterator[Batch]:
     data = checkpoint.config.data
     frames = data.input_frames + data.horizon
-    return ordered([source], frames=frames, batch=BATCH, arrays=examined.arrays, device=device)
+    return ordered(
+        [source], frames=frames, batch=BATCH, arrays=examined.arrays, on_damage=data.on_damage, device=device
+    )

@@ -122,7 +122,7 @@ def _evaluation(
     """Return the scores that are there, or evaluate, and keep the outcome beside the run."""
     wanted = {
         "phase": checkpoint.phase,
-        "step": checkpoint.progress.best_step,
+        "step": checkpoint.progress.step,
         "store": sequences.path,
         "digest": sequences.attributes["digest"],
         "split": SPLIT,

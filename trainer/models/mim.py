@@ -249,6 +249,11 @@ class MIM(nn.Module):
         hidden, state = self._advance(frame, state)
         return from_patches(self.head(hidden), self.patch).to(frame.dtype), state
 
+    @torch.no_grad()
+    def scale_features(self, scales: Tensor) -> None:
+        """Multiply what is emitted for each feature, (features,)."""
+        self.head.weight *= scales.repeat(self.patch**2)[:, None, None, None]
+
     def unroll(
         self, frames: Tensor, fed: Feeding | None = None, decode: Callable[[Tensor], Tensor] = lambda features: features
     ) -> Tensor:

@@ -32,6 +32,8 @@ class Progress:
     best_step: int = 0
     stale: int = 0
     """Validations since then."""
+    validated: int = 0
+    """Step of the last validation."""
     seconds: float = 0.0
     """Spent, over all sittings."""
     cpu_seconds: float = 0.0

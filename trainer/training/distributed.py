@@ -1,7 +1,7 @@
 """Where a process computes: its device, its rank among the processes that torchrun started, and what they share."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -45,6 +45,11 @@ class Place:
             with _all_there():
                 distributed.all_reduce(values)
         return values
+
+    def mean(self, values: Mapping[str, Tensor]) -> dict[str, float]:
+        """Return the mean of numbers over all processes, by name."""
+        summed = self.summed(torch.stack([value.detach().double() for value in values.values()]))
+        return dict(zip(values, (summed / self.world).tolist(), strict=True))
 
     def any(self, flag: bool) -> bool:
         """Return whether the flag is set in any process."""

@@ -21,8 +21,8 @@ class Draws:
     """(batch,) int64, 0 to 7: bit 0 flips x, bit 1 flips y, bit 2 transposes."""
     noise: Tensor
     """(batch,) float in [0, 1)."""
-    done: float
-    """Share of the phase that is done, 0 to 1."""
+    done: Tensor
+    """Share of the phase that is done, 0 to 1; a tensor, since torch.compile takes a number for a constant."""
 
     def shared(self, rank: int, world: int) -> Self:
         """Return those of one process: the stream deals sequences to processes in turn."""
@@ -30,7 +30,8 @@ class Draws:
 
     def to(self, device: torch.device) -> Self:
         """Return them on a device."""
-        return type(self)(self.feed_truth.to(device), self.symmetry.to(device), self.noise.to(device), self.done)
+        parts = (self.feed_truth, self.symmetry, self.noise, self.done)
+        return type(self)(*(part.to(device) for part in parts))
 
 
 def draw(seed: int, phase: str, step: int, *, steps: int, batch: int, frames: int) -> Draws:
@@ -49,7 +50,7 @@ def draw(seed: int, phase: str, step: int, *, steps: int, batch: int, frames: in
         torch.rand(batch, frames, generator=generator),
         torch.randint(SYMMETRIES, (batch,), generator=generator),
         torch.rand(batch, generator=generator),
-        step / steps,
+        torch.tensor(step / steps),
     )
 
 

@@ -8,21 +8,24 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import cast
 
 import torch
 import yaml
 from torch import Tensor
 
 from schemas.errors import InputError
-from schemas.run import RunConfig
+from schemas.run import ALL, RunConfig
 from trainer.data.stores import warn_of_properties
+from trainer.models.decoder import ConvolutionDecoder
+from trainer.models.mim import MIM
 from trainer.training.checkpoint import LAST, Progress, load_own
 from trainer.training.distributed import Place, placed
 from trainer.training.feeding import Feed
 from trainer.training.folder import CHECKPOINTS, CONFIG, best_of, read_config
 from trainer.training.loop import Loop, Report
 from trainer.training.networks import check_frames, load_parameters, network_of, start_from
-from trainer.training.phases import Phase, Stage, chosen, named, phases_of
+from trainer.training.phases import DECODER, Phase, Stage, chosen, named, phases_of
 from trainer.training.provenance import write_provenance
 from trainer.training.recording import Recorder
 
@@ -72,8 +75,11 @@ def fit(
     phases = chosen(phases_of(config), stage, expert)
     with placed(device) as place, _stopping() as stopped:
         if not (run / CONFIG).exists():
+            ours = {phase.name for phase in phases}
             for phase in phases:
                 _require_fit(config, phase, place)
+                for earlier in (name for name in phase.after if name not in ours):
+                    _best_parameters(config, run, phase, earlier, place)
         if place.first:
             _claim(run, config)
         place.barrier()
@@ -147,6 +153,9 @@ def _best_parameters(config: RunConfig, run: Path, phase: Phase, earlier: str, p
     best = best_of(run, earlier)
     network = network_of(config, named(config, earlier))
     load_parameters(network, load_own(best, config, earlier, place.device).network, best)
+    if earlier == DECODER and isinstance(network.decoder, ConvolutionDecoder):
+        norms = network.decoder.normalise_columns()  # models.md 3.3
+        cast("MIM", network.experts[ALL]).scale_features(norms)
     return network.state_dict()
 
 
@@ -157,7 +166,7 @@ def _with_same_experts(theirs: RunConfig, ours: RunConfig, run: Path) -> RunConf
             "model": config.model.model_dump(exclude={"attention", "rollout", "gating", "experts"}),
             "experts": config.experts,
             "data": {"input_frames": config.data.input_frames},
-            "schedule": {"warm_start": config.schedule.warm_start},
+            "schedule": {"warm_start": config.schedule.warm_start, "kind": config.schedule.kind},
         }
         for config in (theirs, ours)
     )

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -92,12 +93,21 @@ class Loop:
         InputError
             data are damaged, or a checkpoint cannot be written.
         """
-        progress, budget = self.progress, self.phase.budget
+        try:
+            self._train(recorder)
+        except InputError:
+            with suppress(InputError):  # the first one is told
+                self._save(LAST)
+            raise
+        self._save(LAST)
+        self.place.barrier()  # what follows reads in every process what the first has saved
+        return self.progress
+
+    def _train(self, recorder: Recorder | None) -> None:
+        progress, execution = self.progress, self.config.execution
         started = _clocks()
         batches = self.feed.training((progress.epoch, progress.batch))
-        while not progress.finished:
-            if self.place.any(self.stopped()):
-                break
+        while not self._finished(recorder) and not self.place.any(self.stopped()):
             waited = time.perf_counter()
             batch = next(batches)
             waited = time.perf_counter() - waited
@@ -105,19 +115,23 @@ class Loop:
             progress.step += 1
             progress.epoch, progress.batch = batch.following
             started = self._count(started)
-            if recorder and progress.step % self.config.execution.log_every == 0:
+            if recorder and progress.step % execution.log_every == 0:
                 recorder.record(progress.step, **terms, seconds=progress.seconds, wait=waited)
-            self.show(Report(self.phase.name, progress.step, budget.steps, terms["loss"], progress.best))
-            last = progress.step >= budget.steps
-            if last or progress.step % budget.validate_every == 0:
-                self._validate(recorder)
-            progress.finished = last or (budget.patience is not None and progress.stale >= budget.patience)
-            if not progress.finished and progress.step % self.config.execution.save_every == 0:
+            self.show(Report(self.phase.name, progress.step, self.phase.budget.steps, terms["loss"], progress.best))
+            if progress.step % execution.save_every == 0:
                 self._save(LAST)
         self._count(started)
-        self._save(LAST)
-        self.place.barrier()  # what follows reads in every process what the first has saved
-        return progress
+
+    def _finished(self, recorder: Recorder | None) -> bool:
+        """Validate where that is due, also after an interruption; return whether the phase is over."""
+        progress, budget = self.progress, self.phase.budget
+        last = progress.step >= budget.steps
+        due = last or progress.step % budget.validate_every == 0
+        if due and progress.validated < progress.step:
+            self._validate(recorder)
+            progress.validated = progress.step
+        progress.finished = last or (budget.patience is not None and progress.stale >= budget.patience)
+        return progress.finished
 
     def _step(self, batch: Batch) -> dict[str, float]:
         """Forward, loss, finite?, backward, clip, finite?, step."""
@@ -136,8 +150,8 @@ class Loop:
         norm = nn.utils.clip_grad_norm_(self.trained.values(), execution.clip)
         self._require_finite(norm, "gradient", batch)
         self.optimiser.step()
-        values = {name: value.item() for name, value in terms.items()}
-        return {**values, "loss": loss.item(), "gradient_norm": norm.item(), "learning_rate": self._rate()}
+        values = self.place.mean({**terms, "loss": loss})
+        return {**values, "gradient_norm": norm.item(), "learning_rate": self._rate()}
 
     def _truth(self, batch: Batch) -> dict[str, Tensor]:
         return {name: batch[name].to(self.place.device, non_blocking=True) for name in self.phase.arrays}

@@ -130,7 +130,7 @@ def global_loss(
     c: float,
     regulariser_alpha: float,
     regulariser_c: float,
-    entropy_weight: float,
+    entropy_weight: float | Tensor,
     smoothness_weight: float,
     magnitude_weight: float,
 ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -146,7 +146,7 @@ def global_loss(
     target : (batch, n, channel, y, x) in [0, 1]
     alpha, c : shape and scale of rho for the reconstruction
     regulariser_alpha, regulariser_c : of rho' for the three regularisers
-    entropy_weight, smoothness_weight, magnitude_weight : >= 0, the first already ramped
+    entropy_weight, smoothness_weight, magnitude_weight : >= 0, the first already ramped, and so maybe ()
 
     Returns
     -------

@@ -69,9 +69,9 @@ class Trainee(nn.Module):
                 return _forecast(self.network, frames, draws, data.input_frames, self._config.loss, detach)
 
 
-def probability_of_truth(done: float, share: float) -> float:
+def probability_of_truth(done: Tensor, share: float) -> Tensor:
     """Return with what probability a true frame is fed: from 1 down to 0 over a share of the phase."""
-    return max(0.0, 1.0 - done / share) if share else 0.0
+    return (1 - done / share).clamp(min=0) if share else torch.zeros_like(done)
 
 
 def _one_step(
@@ -134,7 +134,7 @@ def _forecast(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Equation 8 on a free-running forecast; weights that nothing learns are not regularised."""
     forecast = network(frames[:, :inputs], frames.shape[1] - inputs, detach_feedback=detach)
-    ramp = min(1.0, draws.done / ENTROPY_RAMP)
+    ramp = (draws.done / ENTROPY_RAMP).clamp(max=1)
     learns = any(parameter.requires_grad for parameter in network.gate.parameters())
     return global_loss(
         forecast,

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from schemas.errors import InputError
 from schemas.run import RunConfig
 from tests.trainer.tiny import CPU, STEPS, changed, phase_of, snapshot, tiny_config
 from trainer.data.batches import Batch
@@ -358,6 +359,24 @@ def test_bfloat16_computes_about_the_same_and_keeps_parameters_in_float32(stores
     assert {tensor.dtype for tensor in load(tmp_path / "1" / LAST, CPU).network.values()} == {torch.float32}
 
 
+def test_data_that_fail_in_a_validation_lose_no_step(
+    stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny_config(stores, execution={"save_every": 100})
+    run(config, "gates", tmp_path / "whole")
+
+    def fail(_feed: Feed) -> Iterator[Batch]:
+        raise InputError("data are gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Feed, "validation", fail)
+        with pytest.raises(InputError, match="data are gone"):
+            run(config, "gates", tmp_path / "cut")
+    assert load(tmp_path / "cut" / LAST, CPU).progress.step == 2
+    run(config, "gates", tmp_path / "cut")
+    assert same(load(tmp_path / "cut" / LAST, CPU), load(tmp_path / "whole" / LAST, CPU))
+
+
 def test_progress_is_told_after_every_step(stores: Stores, tmp_path: Path) -> None:
     told: list[Report] = []
     with loop_of(tiny_config(stores), "gates", tmp_path, show=told.append) as loop:
@@ -370,11 +389,20 @@ def test_progress_is_told_after_every_step(stores: Stores, tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_compiled_networks_learn_the_same(stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    compile_ = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda module: compile_(module, backend="eager"))
+    compile_, graphs = torch.compile, []
+
+    def backend(graph: torch.fx.GraphModule, _inputs: object) -> object:
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", lambda module: compile_(module, backend=backend))
     for phase in ("decoder", "joint"):
         for compiled in (False, True):
-            run(tiny_config(stores, execution={"compile": compiled}), phase, tmp_path / f"{phase}{compiled}")
+            config, compiled_by = tiny_config(stores, execution={"compile": compiled}), list[int]()
+            folder = tmp_path / f"{phase}{compiled}"
+            with loop_of(config, phase, folder, show=lambda _, by=compiled_by: by.append(len(graphs))) as loop:  # type: ignore[misc]
+                loop.run(None)
+            assert compiled_by[1] == compiled_by[-1], "a step like the one before is compiled anew"
         plain, traced = (load(tmp_path / f"{phase}{compiled}" / LAST, CPU).network for compiled in (False, True))
         assert plain.keys() == traced.keys()
         for name, tensor in plain.items():

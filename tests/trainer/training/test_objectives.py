@@ -33,7 +33,7 @@ def clips() -> Tensor:
 
 
 def draws(done: float = 0.0) -> Draws:
-    return replace(draw(0, "any", 0, steps=1, batch=BATCH, frames=INPUTS + HORIZON), done=done)
+    return replace(draw(0, "any", 0, steps=1, batch=BATCH, frames=INPUTS + HORIZON), done=torch.tensor(float(done)))
 
 
 def trainee(config: RunConfig, phase: str) -> Trainee:
@@ -50,7 +50,7 @@ def trainee(config: RunConfig, phase: str) -> Trainee:
     [(0, 0.6, 1), (0.3, 0.6, 0.5), (0.6, 0.6, 0), (0.9, 0.6, 0), (0, 0, 0), (0.5, 1, 0.5)],
 )
 def test_true_frames_are_fed_ever_less(done: float, share: float, probability: float) -> None:
-    assert probability_of_truth(done, share) == pytest.approx(probability)
+    assert float(probability_of_truth(torch.tensor(float(done)), share)) == pytest.approx(probability)
 
 
 @pytest.mark.parametrize("kind", ["stmoe-id", "stmoe-conv"])
