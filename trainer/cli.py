@@ -20,6 +20,8 @@ from trainer.asking import config_of, parsed_stores
 from trainer.reproduction.command import reproduce
 
 INTERRUPTED = 130
+CONTINUED = frozenset({"fit", "reproduce"})
+"""Commands that go on where they were interrupted."""
 NEEDED_PACKAGES = frozenset({"matplotlib", "PIL", "tensorboard", "torch"})
 """What the extra `trainer` brings."""
 
@@ -110,8 +112,10 @@ def fit(
     What is finished is not trained again: after an interruption the same command goes on to the bit.
     """
     config = config_of(synthetic=parsed_stores(synthetic), **asked)
+    if out is not None and "://" in out:
+        raise InputError(f"--out {out} is a URL; give a local folder and copy it afterwards")
     if dry_run:
-        click.echo(_costs(config, as_json=as_json))
+        _print(_costs(config, as_json=as_json))
         return
     if expert is not None and phase not in (None, "experts"):
         raise click.UsageError(f"--expert trains one of the experts, --phase is {phase}; give one of them")
@@ -121,11 +125,12 @@ def fit(
     with progress.shown() as show:
         report = fit_run(config, run, stage=phase, expert=expert, device=device, show=show)
     if report.stopped is not None:
-        _say(f"stopped by {report.stopped.name} and saved; the same command continues")
+        if not _rank():
+            _say(f"stopped by {report.stopped.name} and saved; the same command continues")
         if report.stopped == SIGINT:
             raise click.exceptions.Exit(INTERRUPTED)
     phases = {name: vars(state) for name, state in report.phases.items()}
-    click.echo(_json({"run": str(run), "phases": phases}) if as_json else str(run))
+    _print(_json({"run": str(run), "phases": phases}) if as_json else str(run))
 
 
 @trainer.command()
@@ -216,13 +221,20 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
         command = error.ctx.command_path if error.ctx else "trainer"
         return _failed(f"{error.format_message().rstrip('.')}; see `{command} --help`", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        return _failed("interrupted; the same command continues", INTERRUPTED)
+        command = next(iter(sys.argv[1:] if arguments is None else arguments), "")
+        return _failed(
+            f"interrupted; the same command {'continues' if command in CONTINUED else 'starts anew'}", INTERRUPTED
+        )
     except (InputError, click.ClickException) as error:
         return _failed(str(error), 1)
     except ModuleNotFoundError as error:
         if error.name not in NEEDED_PACKAGES:
             raise
         return _failed(f"{error.name} is not installed; pip install 'stmoe-synth[trainer]'", 1)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_want_of_memory(error):
+            raise
+        return _failed("not enough memory; give a smaller schedule batch or scale, or another --device", 1)
     except OSError as error:
         if error.errno == errno.EPIPE:  # the reader of stdout, e.g. head, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -231,9 +243,28 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
         return _failed(f"{what}{(error.strerror or str(error)).lower()}", 1)
 
 
+def _is_want_of_memory(error: BaseException) -> bool:
+    """Return whether NumPy, torch on a CPU or torch on a GPU found no memory."""
+    return isinstance(error, MemoryError) or any(text in str(error) for text in _WANT_OF_MEMORY)
+
+
+_WANT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
+
+
 def _failed(line: str, code: int) -> int:
-    _say(f"error: {line}")
+    rank = _rank()
+    _say(f"error: rank {rank}: {line}" if rank else f"error: {line}")
     return code
+
+
+def _rank() -> int:
+    """Return which of the processes that torchrun started this is; the first prints what is done."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def _print(text: str) -> None:
+    if not _rank():
+        click.echo(text)
 
 
 def _say(line: str) -> None:
@@ -254,4 +285,4 @@ class _Talk(logging.Handler):
 def _log_to_stderr() -> None:
     logger = logging.getLogger("trainer")
     logger.handlers = [_Talk()]
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.WARNING if _rank() else logging.INFO)

@@ -181,6 +181,62 @@ def test_a_fit_prints_its_folder_on_stdout_and_its_progress_on_stderr(
     assert json.loads(again.out)["phases"]["joint"]["step"] == 4
 
 
+def test_only_the_first_of_several_processes_prints_what_is_done(
+    stores: Stores, tmp_path: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As torchrun starts them; here one after the other, each with a world of its own."""
+    command = (*asked(tmp_path, stores), "--json")
+    assert json.loads(run(*command).out)["run"] == "runs/mim"
+    monkeypatch.setenv("RANK", "1")
+    again = run(*command)
+    assert (again.code, again.out, again.err) == (0, "", "")
+    assert run(*command, "--real", "none.zarr").error.startswith("rank 1: runs/mim holds a run of another configuration")
+
+
+def raised(error: BaseException, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Done:
+    """Return what a command leaves in which something is raised."""
+
+    def fail(*_arguments: Any, **_options: Any) -> None:
+        raise error
+
+    command = trainer.commands[arguments[0]]
+    monkeypatch.setattr(command, "callback", fail)
+    return run(*arguments)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB"),
+    ],
+)
+def test_want_of_memory_is_one_line(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = raised(error, monkeypatch, "fit")
+    assert (done.code, done.out) == (1, "")
+    assert done.error == "not enough memory; give a smaller schedule batch or scale, or another --device"
+
+
+def test_another_error_of_a_library_is_not_taken_for_want_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RuntimeError, match="sizes do not match"):
+        raised(RuntimeError("sizes do not match"), monkeypatch, "fit")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("fit",), "interrupted; the same command continues"),
+        (("report", "run"), "interrupted; the same command starts anew"),
+    ],
+)
+def test_an_interrupted_command_says_whether_it_goes_on(
+    arguments: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = raised(KeyboardInterrupt(), monkeypatch, *arguments)
+    assert (done.code, done.error) == (130, said)
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -283,6 +339,11 @@ BAD_INPUT: dict[str, tuple[list[str], int, str]] = {
         1,
         "frames is 4x16x18 uint8 in {wide} and 4x16x16 uint8 in {rotation}; give stores of one size and type",
     ),
+    "out is a URL": (
+        ["--out", "s3://bucket/run"],
+        1,
+        "--out s3://bucket/run is a URL; give a local folder and copy it",
+    ),
     "out is a file": (["--out", "{bytes}"], 1, "{bytes} cannot be written: file exists; give another --out"),
     "out in a file": (
         ["--out", "{bytes}/run"],
@@ -324,7 +385,7 @@ def test_nan_in_the_data_stops_at_its_sequence_and_keeps_what_is_learnt(stores: 
             "without"
         )
         assert load(best_of(tmp_path / "run", "decoder"), CPU).progress.step > 0
-        assert not (tmp_path / "run/checkpoints/joint/last.pt").exists()
+        assert not load(tmp_path / "run/checkpoints/joint/last.pt", CPU).progress.finished
 
 
 def test_cuda_that_is_not_there_is_refused_and_nothing_is_written(

@@ -1,6 +1,7 @@
 """How a run came to be: command, versions and times, for whoever finds its folder."""
 
 import json
+import os
 import platform
 import shlex
 import sys
@@ -15,11 +16,14 @@ PACKAGES = ("stmoe-synth", "torch", "numpy", "zarr")
 
 def write_provenance(run: Path) -> None:
     """Add this process's command to those that made the run; the folder is there."""
-    commands = [*read_provenance(run).get("commands", []), {"time": _now(), "command": shlex.join(sys.argv)}]
+    commands = [*read_provenance(run).get("commands", []), {"time": _now(), "command": shlex.join(_command())}]
     content = {"commands": commands, "versions": _versions(), "machine": platform.platform()}
     aside = run / f"{FILE}.partial"
-    aside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    aside.replace(run / FILE)
+    try:
+        aside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        aside.replace(run / FILE)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def read_provenance(run: Path) -> dict[str, Any]:
@@ -29,6 +33,17 @@ def read_provenance(run: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return dict(content)
+
+
+def _command() -> list[str]:
+    """Return the command that started this process, and those beside it."""
+    program, *arguments = sys.argv
+    world = os.environ.get("WORLD_SIZE", "1")
+    if world != "1":
+        return ["torchrun", "--nproc-per-node", os.environ.get("LOCAL_WORLD_SIZE", world), "-m", "trainer", *arguments]
+    if Path(program).name == "__main__.py":
+        return ["python", "-m", "trainer", *arguments]
+    return [program, *arguments]
 
 
 def _versions() -> dict[str, str]:

@@ -110,9 +110,11 @@ def test_a_signal_to_one_process_stops_all_and_they_go_on_to_the_same_bits(
     processes = ranks(arguments)
     wait_for(lambda: len(read_log(cut)) > STEPS + 3, *processes)
     processes[1].send_signal(signal.SIGTERM)
-    for done in all_finished(processes):
+    dones = all_finished(processes)
+    for done in dones:
         assert done.code == 0, done.err
-        assert done.err.splitlines()[-1] == "stopped by SIGTERM and saved; the same command continues"
+    assert [done.err.count("stopped by SIGTERM and saved; the same command continues\n") for done in dones] == [1, 0]
+    assert [done.out for done in dones] == [f"{cut}\n", ""]
     assert not (cut / "checkpoints/joint" / LAST).exists()
     assert all(done.code == 0 for done in all_finished(ranks(arguments)))
     for phase in PHASES:
@@ -133,7 +135,7 @@ def test_a_loss_that_is_no_number_in_one_process_stops_all(stores: Stores, tmp_p
     fields["schedule"]["joint"] |= {"batch": WORLD}
     dones = all_finished(ranks(command(tmp_path, fields, tmp_path / "run"), program=("-c", unchecked)))
     assert [done.code for done in dones] == [1] * WORLD
-    said = sorted(done.error for done in dones)
+    said = sorted(done.error.removeprefix("rank 1: ") for done in dones)
     found = re.fullmatch(
         rf"the loss of joint is \w+, sequences 7 of {re.escape(str(store))}, at step (\d+); nothing was changed.*",
         said[0],
@@ -167,7 +169,7 @@ def test_what_stops_the_first_process_is_no_riddle_to_the_others(
     assert (first.code, second.code) == (1, 1)
     assert "holds a run of another configuration (seed is 0 there and 1 here)" in first.error
     assert second.error == (
-        "another process of this run has ended and says why; when that is mended, the same command continues"
+        "rank 1: another process of this run has ended and says why; when that is mended, the same command continues"
     )
 
 

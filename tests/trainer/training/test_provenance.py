@@ -23,6 +23,24 @@ def test_every_command_is_kept_in_order_and_can_be_run_again(tmp_path: Path, mon
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
+@pytest.mark.parametrize(
+    ("environment", "started"),
+    [
+        ({"WORLD_SIZE": "2"}, "torchrun --nproc-per-node 2 -m trainer fit --seed 3"),
+        ({"WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4"}, "torchrun --nproc-per-node 4 -m trainer fit --seed 3"),
+        ({"WORLD_SIZE": "1"}, "python -m trainer fit --seed 3"),
+    ],
+)
+def test_what_a_module_was_started_by_is_kept(
+    environment: dict[str, str], started: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/somewhere/trainer/__main__.py", "fit", "--seed", "3"])
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    write_provenance(tmp_path)
+    assert read_provenance(tmp_path)["commands"][0]["command"] == started
+
+
 def test_versions_are_those_installed(tmp_path: Path) -> None:
     write_provenance(tmp_path)
     versions = read_provenance(tmp_path)["versions"]
