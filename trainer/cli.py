@@ -4,10 +4,13 @@ import errno
 import json
 import logging
 import os
+import re
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from signal import SIGINT
+from signal import SIGINT, SIGTERM, signal
 from typing import Any, NoReturn, get_args
 
 import click
@@ -19,7 +22,7 @@ from trainer import progress
 from trainer.asking import config_of, parsed_stores
 from trainer.reproduction.command import reproduce
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 CONTINUED = frozenset({"fit", "reproduce"})
 """Commands that go on where they were interrupted."""
 NEEDED_PACKAGES = frozenset({"matplotlib", "PIL", "tensorboard", "torch"})
@@ -28,14 +31,16 @@ NEEDED_PACKAGES = frozenset({"matplotlib", "PIL", "tensorboard", "torch"})
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
-    Run the command line and exit: 0 done, 1 the input or the world is at fault, 2 usage, 130 interrupted.
+    Run the command line and exit: 0 done, 1 input or world at fault, 2 usage, 130 interrupted, 143 terminated.
 
     Parameters
     ----------
     arguments : without the program's name; None for those of the process
     """
     _log_to_stderr()
-    sys.exit(_exit_code(arguments))
+    with _unwinding_on_sigterm():
+        code = _exit_code(arguments)
+    sys.exit(code)
 
 
 class _ManyValues(click.Command):
@@ -165,6 +170,16 @@ def evaluate(
     click.echo(_json(evaluation) if as_json else as_table(evaluation))
 
 
+def _parsed_size(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[int, int] | None:
+    """Return height and width of "64" or "48x64"."""
+    if text is None:
+        return None
+    if not re.fullmatch(r"[1-9]\d*(x[1-9]\d*)?", text):
+        raise click.BadParameter(f"{text!r} is no size; give px, e.g. 64, or height x width, e.g. 48x64")
+    height, _, width = text.partition("x")
+    return int(height), int(width or height)
+
+
 @trainer.command()
 @click.argument("run")
 @click.argument("source")
@@ -172,16 +187,36 @@ def evaluate(
 @click.option("--steps", type=int, help="frames to forecast, also more than trained  [default: the run's horizon]")
 @click.option("--start", type=int, default=0, show_default=True, help="first sequence of a store")
 @click.option("--count", type=int, default=4, show_default=True, help="sequences of a store")
+@click.option(
+    "--size", metavar="PX|HxW", callback=_parsed_size, help="to resize a file's frames to  [default: their own]"
+)
 @_device
 @click.option("--overwrite", is_flag=True, help="replace what is there")
 def predict(
-    *, run: str, source: str, out: str, steps: int | None, start: int, count: int, device: str, overwrite: bool
+    *,
+    run: str,
+    source: str,
+    out: str,
+    steps: int | None,
+    start: int,
+    count: int,
+    size: tuple[int, int] | None,
+    device: str,
+    overwrite: bool,
 ) -> None:
     """Forecast what follows SOURCE, a store, video, image folder or .npy, with RUN; print what was written."""
     from trainer.evaluation.predict import predict as predict_source
 
     written = predict_source(
-        Path(run), source, Path(out), steps=steps, start=start, count=count, device=device, overwrite=overwrite
+        Path(run),
+        source,
+        Path(out),
+        steps=steps,
+        start=start,
+        count=count,
+        size=size,
+        device=device,
+        overwrite=overwrite,
     )
     for path in written:
         click.echo(str(path))
@@ -241,6 +276,19 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
             return 1
         what = f"{error.filename}: " if error.filename else ""
         return _failed(f"{what}{(error.strerror or str(error)).lower()}", 1)
+
+
+@contextmanager
+def _unwinding_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM, which `fit` and `reproduce` handle themselves, leave no half-written file behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal(SIGTERM, lambda _number, _frame: sys.exit(TERMINATED))
+    try:
+        yield
+    finally:
+        signal(SIGTERM, before)
 
 
 def _is_want_of_memory(error: BaseException) -> bool:

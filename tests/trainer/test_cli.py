@@ -19,12 +19,13 @@ import torch
 import yaml
 
 from schemas.run import RUN_VERSION, Data, Execution, Network, RunConfig
-from tests.commands import ROOT, Done
+from tests.commands import ROOT, Done, finished
 from tests.stores import change_attributes
 from tests.trainer.commands import run, start
 from tests.trainer.data.real_stores import write_real_store
 from tests.trainer.evaluation.small_networks import EXPERTS, write_untrained_run
 from tests.trainer.tiny import CPU, FRAMES, PROPERTIES, SIDE, tiny_fields
+from tests.waiting import wait_for
 from trainer.asking import config_of
 from trainer.cli import trainer
 from trainer.training.checkpoint import load, save
@@ -36,7 +37,7 @@ SURFACE = {
     "fit": {"--config", "--model", "--synthetic", "--real", "--real-sequences", "--scale", "--seed", "--precision"}
     | {"--out", "--phase", "--expert", "--device", "--dry-run", "--json"},
     "evaluate": {"RUN...", "--real", "--split", "--out", "--device", "--json"},
-    "predict": {"RUN", "SOURCE", "--out", "--steps", "--start", "--count", "--device", "--overwrite"},
+    "predict": {"RUN", "SOURCE", "--out", "--steps", "--start", "--count", "--size", "--device", "--overwrite"},
     "report": {"RUN", "--real", "--out", "--device"},
     "reproduce": {
         "{table1}",
@@ -190,7 +191,9 @@ def test_only_the_first_of_several_processes_prints_what_is_done(
     monkeypatch.setenv("RANK", "1")
     again = run(*command)
     assert (again.code, again.out, again.err) == (0, "", "")
-    assert run(*command, "--real", "none.zarr").error.startswith("rank 1: runs/mim holds a run of another configuration")
+    assert run(*command, "--real", "none.zarr").error.startswith(
+        "rank 1: runs/mim holds a run of another configuration"
+    )
 
 
 def raised(error: BaseException, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Done:
@@ -442,6 +445,30 @@ def test_a_forecast_prints_the_files_that_it_wrote_and_replaces_none_unless_told
     assert run(*command, "--overwrite").code == 0
 
 
+@pytest.mark.parametrize(("size", "shape"), [("8", (8, 8)), ("8x12", (8, 12))])
+def test_a_forecast_may_be_of_frames_that_are_resized(
+    size: str, shape: tuple[int, int], untrained: Path, here: Path
+) -> None:
+    np.save("clips.npy", np.zeros((1, FRAMES, 15, 17), np.uint8))
+    command = ("predict", untrained, "clips.npy", "--out", "a.npy")
+    assert run(*command, "--size", size).code == 0
+    assert np.load("a.npy").shape[2:] == shape
+
+
+@pytest.mark.slow
+def test_a_forecast_that_is_terminated_leaves_nothing_half_written(
+    untrained: Path, stores: Stores, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    process = start("predict", untrained, stores["real"], "--out", folder / "a.npy", "--steps", "20000")
+    wait_for(lambda: any(folder.iterdir()), process)
+    process.terminate()
+    done = finished(process)
+    assert (done.code, done.out, done.err) == (143, "", "")
+    assert list(folder.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_a_report_prints_where_its_page_is(untrained: Path) -> None:
     done = run("report", untrained)
@@ -506,6 +533,11 @@ def test_a_checkpoint_that_cannot_be_used_is_refused_by_all_and_left_as_it_is(
         (["evaluate", "{run}", "--real", "{overlapping}"], 1, "{overlapping}: sequences 5 and 6 share frames of one"),
         (["evaluate", "{run}", "--out", "none/a.json"], 1, "none/a.json cannot be written: no such file or directory"),
         (["predict", "{run}", "{rotation}"], 2, "Missing option '--out'; see `trainer predict --help`"),
+        (
+            ["predict", "{run}", "{rotation}", "--out", "a.gif", "--size", "0x8"],
+            2,
+            "'0x8' is no size; give px, e.g. 64, or",
+        ),
         (["predict", "{run}", "none.gif", "--out", "a.gif"], 1, "none.gif does not exist; give"),
         (["predict", "{run}", "{rotation}", "--out", "a.txt"], 1, "a.txt"),
         (["predict", "{run}", "{rotation}", "--out", "a.gif", "--steps", "0"], 1, "steps are 0; give 1 or more"),

@@ -38,6 +38,7 @@ class StoredArray:
     objects : of the store
     name : of the array
     document : its Zarr v3 metadata
+    remedy : what to do about damage
 
     Raises
     ------
@@ -45,8 +46,8 @@ class StoredArray:
         the array is laid out or encoded in another way.
     """
 
-    def __init__(self, objects: Objects, name: str, document: dict[str, Any]) -> None:
-        self.objects, self.name = objects, name
+    def __init__(self, objects: Objects, name: str, document: dict[str, Any], remedy: str) -> None:
+        self.objects, self.name, self.remedy = objects, name, remedy
         try:
             self._read(document)
         except (KeyError, TypeError, ValueError, IndexError) as error:
@@ -114,7 +115,7 @@ class StoredArray:
         pieces = []
         for number, piece in self.chunks(range(start // length, -(-stop // length))):
             if isinstance(piece, DamagedStoreError):
-                raise piece
+                raise DamagedStoreError(f"{piece}; {self.remedy}")
             pieces.append(piece[max(start - number * length, 0) : stop - number * length])
         return np.concatenate(pieces) if pieces else np.empty((0, *self.shape[1:]), self.dtype)
 

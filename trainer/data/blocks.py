@@ -129,7 +129,7 @@ def load(request: Request) -> Block:
                 sound[lost] = False
                 damage.append(f"{piece}; {lost.sum()} of its sequences are left out")
             else:
-                raise piece
+                raise DamagedStoreError(f"{piece}; {array.remedy}, or train without it by data.on_damage: skip")
         taken = request.frames if has_time(array) and request.frames < array.shape[1] else None
         chunks[name] = Chunks(first * array.chunk_sequences, array.chunk_sequences, taken, pieces)
     _refuse_faulty(request, chunks[FRAMES], request.rows[sound])

@@ -88,10 +88,17 @@ class SequenceStore:
         """Travel as the path."""
         return _reopened, (self.path,)
 
+    @property
+    def _remedy(self) -> str:
+        """Return what mends damage: rendering again what is damaged, where the store can be written."""
+        if self.rendered and not self.path.startswith(("http://", "https://")):
+            return f"mend it with `datagen verify {self.path} --repair`"
+        return "get the store again"
+
     def _open_array(self, name: str) -> StoredArray:
         if name not in self._arrays:
             raise InputError(f"{self.path} has no array {name}; it has {', '.join(self.names)}")
-        return StoredArray(self._objects, name, self._arrays[name])
+        return StoredArray(self._objects, name, self._arrays[name], self._remedy)
 
 
 def open_store(path: str | Path) -> SequenceStore:
@@ -126,6 +133,10 @@ def open_store(path: str | Path) -> SequenceStore:
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{objects.path} is no store of sequences; {_GIVE_A_STORE}") from error
     store = SequenceStore(objects, attributes, arrays)
+    if type(version) is not int or version < 1:
+        raise InputError(
+            f"{store.path} has schema version {version!r}, which is no whole number from 1; {_GIVE_A_STORE}"
+        )
     if version > SCHEMA_VERSION:
         raise NewerSchemaError(
             f"{store.path} has schema version {version}, this installation reads {SCHEMA_VERSION}; upgrade stmoe-synth"

@@ -103,8 +103,8 @@ def require_sides(config: RunConfig, frames: NewestFrames) -> None:
     if height % patch or width % patch:
         right = "x".join(str(max(side // patch, 1) * patch) for side in (height, width))
         raise InputError(
-            f"{frames.name} has frames of {height}x{width} px, the network takes multiples of {patch}; crop or resize "
-            f"them, e.g. to {right}"
+            f"{frames.name} has frames of {height}x{width} px, the network takes multiples of {patch}; resize "
+            f"them, e.g. by --size {right}, or crop them"
         )
 
 

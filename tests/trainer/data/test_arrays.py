@@ -64,7 +64,10 @@ def test_a_flipped_byte_is_named_by_array_and_chunk(damaged: Path) -> None:
     store = open_store(damaged)
     with pytest.raises(DamagedStoreError) as caught:
         store["frames"].rows(30, 40)
-    assert str(caught.value) == f"{damaged}: chunk 18 of frames (sequences 36-37): fails its checksum"
+    assert str(caught.value) == (
+        f"{damaged}: chunk 18 of frames (sequences 36-37): fails its checksum; "
+        f"mend it with `datagen verify {damaged} --repair`"
+    )
     assert store["frames"].rows(32, 36).shape[0] == 4
 
 

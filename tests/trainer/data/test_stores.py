@@ -101,6 +101,15 @@ def test_a_newer_store_is_refused_with_both_versions(real: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("version", ["1", 0, -1, 1.5, None, True])
+def test_a_schema_version_that_never_was_is_refused(real: Path, version: Any) -> None:
+    change_attributes(real, schema_version=version)
+    assert refused(real) == (
+        f"PATH has schema version {version!r}, which is no whole number from 1; "
+        "give one that datagen or the trainer made"
+    )
+
+
 def test_a_store_without_frames_is_refused(tmp_path: Path) -> None:
     path = write_real_store(tmp_path / "real.zarr", {"valid": FRAMES})
     assert refused(path) == "PATH has no array frames; it has valid"

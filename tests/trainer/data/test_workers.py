@@ -74,7 +74,10 @@ def test_damage_found_by_a_process_is_the_same_line(path: Path) -> None:
     ):
         for _batch in batches:
             pass
-    assert str(caught.value) == f"{path}: chunk 70 of frames (sequences 140-141): fails its checksum"
+    assert str(caught.value) == (
+        f"{path}: chunk 70 of frames (sequences 140-141): fails its checksum; get the store again, "
+        "or train without it by data.on_damage: skip"
+    )
 
 
 def test_a_killed_process_is_one_line_and_none_is_left(path: Path) -> None:

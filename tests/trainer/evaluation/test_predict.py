@@ -75,7 +75,7 @@ def test_files_may_be_resized_and_stores_not(run: Path, tmp_path: Path) -> None:
 def test_sides_that_fit_no_patch_are_refused_with_some_that_do(run: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "clips.npy", FRAMES[:, :, :11, :15])
     with pytest.raises(
-        InputError, match=r"frames of 11x15 px, the network takes multiples of 2; crop.*e\.g\. to 10x14"
+        InputError, match=r"frames of 11x15 px, the network takes multiples of 2; resize.* --size 10x14, or crop"
     ):
         predict(run, str(tmp_path / "clips.npy"), tmp_path / "x.npy")
 
