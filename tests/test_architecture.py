@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "trainer/data/arrays.py": TRAINER | {"google_crc32c"},
     "trainer/models/*": {"trainer", "torch"},
     "trainer/training/losses.py": {"trainer", "torch"},
+    "trainer/training/recording.py": TRAINER | {"tensorboard"},
     "trainer/evaluation/metrics.py": {"trainer", "torch"},
     "trainer/evaluation/figures.py": TRAINER | {"matplotlib", "PIL", "av"},
     "trainer/evaluation/arrows.py": TRAINER | {"matplotlib"},
