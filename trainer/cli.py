@@ -119,11 +119,11 @@ def fit(
     config = config_of(synthetic=parsed_stores(synthetic), **asked)
     if out is not None and "://" in out:
         raise InputError(f"--out {out} is a URL; give a local folder and copy it afterwards")
-    if dry_run:
-        _print(_costs(config, as_json=as_json))
-        return
     if expert is not None and phase not in (None, "experts"):
         raise click.UsageError(f"--expert trains one of the experts, --phase is {phase}; give one of them")
+    if dry_run:
+        _print(_costs(config, phase, expert, as_json=as_json))
+        return
     run = Path(out or Path("runs") / config.model.kind)
     from trainer.training.fit import fit as fit_run
 
@@ -237,12 +237,14 @@ def report(*, run: str, real: str | None, out: str | None, device: str) -> None:
 trainer.add_command(reproduce)
 
 
-def _costs(config: RunConfig, *, as_json: bool) -> str:
+def _costs(config: RunConfig, stage: Any, expert: str | None, *, as_json: bool) -> str:
     from trainer.training.costs import as_table, costs_of_run, frame_size
+    from trainer.training.phases import chosen, phases_of
 
+    names = {phase.name for phase in chosen(phases_of(config), stage, expert)}
     height, width = frame_size(config)
     _say(f"on frames of {height}x{width} px:")
-    costs = costs_of_run(config, height, width)
+    costs = [item for item in costs_of_run(config, height, width) if item.phase in names]
     return _json([vars(item) for item in costs]) if as_json else as_table(costs)
 
 

@@ -159,6 +159,13 @@ def test_a_dry_run_prints_a_row_for_each_phase_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_of_one_expert_is_about_it_alone(stores: dict[str, str]) -> None:
+    asked = ("--synthetic", f"rotation={stores['rotation']}", f"intensity={stores['intensity']}", "--dry-run", "--json")
+    done = run("fit", *asked, "--expert", "rotation")
+    assert [item["phase"] for item in json.loads(done.out)] == ["expert-rotation"]
+    assert "the run has no expert vortex" in run("fit", *asked, "--expert", "vortex").error
+
+
 def test_a_table_says_units_and_aligns_its_columns() -> None:
     costs = [Costs("decoder", 1234, 1000, 3000, 1_550_000_000, 3 * 2**20), Costs("joint", 5, 5, 1, 10**13, 2**30)]
     assert as_table(costs).splitlines() == [
