@@ -160,6 +160,7 @@ class _Tally:
         self._rendered, self._kernel_seconds, self._bytes = 0, 0.0, 0
 
     def add(self, done: UnitDone) -> None:
+        """Count a unit, and tell how far the render is."""
         self.machines.add(done.machine)
         self._rendered += len(done.unit)
         self._kernel_seconds += done.kernel_seconds
@@ -170,6 +171,7 @@ class _Tally:
             self._progress(Progress(resumed + self._rendered, self._target.attributes.n, resumed, seconds))
 
     def report(self) -> RenderReport:
+        """Return what was rendered, and how long it took."""
         return RenderReport(
             path=self._target.objects.path,
             n=self._target.attributes.n,

@@ -145,6 +145,7 @@ class _Files:
                 del self._aside[key]
 
     def discard(self) -> None:
+        """Remove what was written aside."""
         for descriptor in self._descriptors.values():
             os.close(descriptor)
         self._descriptors.clear()

@@ -124,6 +124,7 @@ class _ZarrStore(zarr.storage.FsspecStore):
     """What zarr reads from; what goes wrong is said in one line, as everywhere."""
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
+        """Return an object or a part of it, None where there is none."""
         path = self.fs.unstrip_protocol(self.path)
         try:
             found = await super().get(key, prototype, byte_range)

@@ -1,7 +1,5 @@
 """The command line: its surface, its exit codes, what goes to stdout and what to stderr, and what bad input gets."""
 
-import ast
-import inspect
 import json
 import os
 import pty
@@ -9,7 +7,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +25,7 @@ from schemas.render import SCHEMA_VERSION, Noise, RenderSpec
 from schemas.store import StoreAttributes
 from tests.commands import PROGRAM, ROOT, Done, finished, run, start
 from tests.stores import change_attributes, files_of
+from tests.surface import names, options, passed_on, surface
 
 TINY = ("--frames", "2", "--size", "16")
 """Options that make a render quick."""
@@ -46,41 +44,21 @@ SURFACE = {
 """Frozen: another option is a decision, and a line in the change log."""
 
 
-def names(parameter: click.Parameter) -> list[str]:
-    return [parameter.make_metavar(click.Context(datagen))] if isinstance(parameter, click.Argument) else parameter.opts
-
-
-def options() -> list[Any]:
-    return [
-        pytest.param(command, option, id=f"{name}{option.opts[0]}")
-        for name, command in datagen.commands.items()
-        for option in command.params
-        if isinstance(option, click.Option)
-    ]
-
-
 def test_the_surface_is_frozen() -> None:
-    found = {name: {n for p in command.params for n in names(p)} for name, command in datagen.commands.items()}
-    assert found == SURFACE
-    assert [n for parameter in datagen.params for n in names(parameter)] == ["--version"]
+    assert surface(datagen) == SURFACE
+    assert [n for parameter in datagen.params for n in names(datagen, parameter)] == ["--version"]
 
 
 @pytest.mark.parametrize("name", SURFACE)
 def test_every_parameter_is_read(name: str) -> None:
     """Those that a command takes as **asked become arguments of request_of; test_request tries each of these."""
-    command = datagen.commands[name]
-    assert command.callback is not None
-    function = ast.parse(textwrap.dedent(inspect.getsource(command.callback))).body[0]
-    assert isinstance(function, ast.FunctionDef)
-    named = {argument.arg for argument in function.args.kwonlyargs}
-    read = {node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    assert named - read == set()
+    rest, takes_more = passed_on(datagen.commands[name])
     spec = {parameter.name for parameter in datagen.commands["preview"].params} - {"store", "start", "count"}
     spec |= {"truth", "dtype"}
-    assert {parameter.name for parameter in command.params} - named <= (spec if function.args.kwarg else set())
+    assert rest <= (spec if takes_more else set())
 
 
-@pytest.mark.parametrize(("command", "option"), options())
+@pytest.mark.parametrize(("command", "option"), options(datagen))
 def test_every_option_says_what_it_is_and_its_default(command: click.Command, option: click.Option) -> None:
     assert option.help
     choose_a_source = {"--property", "--preset", "--spec", "--scheduler"}

@@ -1,12 +1,10 @@
 """The command line: its surface, its exit codes, what goes to stdout and what to stderr, and what bad input gets."""
 
-import ast
 import inspect
 import json
 import shutil
 import subprocess
 import sys
-import textwrap
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +19,7 @@ import yaml
 from schemas.run import RUN_VERSION, Data, Execution, Network, RunConfig
 from tests.commands import ROOT, Done, finished
 from tests.stores import change_attributes
+from tests.surface import options, passed_on, surface
 from tests.trainer.commands import run, start
 from tests.trainer.data.real_stores import write_real_store
 from tests.trainer.evaluation.small_networks import EXPERTS, write_untrained_run
@@ -55,43 +54,22 @@ SURFACE = {
 """Frozen: another option is a decision, and a line in the change log."""
 
 
-def names(parameter: click.Parameter) -> list[str]:
-    return [parameter.make_metavar(click.Context(trainer))] if isinstance(parameter, click.Argument) else parameter.opts
-
-
-def options() -> list[Any]:
-    return [
-        pytest.param(command, option, id=f"{name}{option.opts[0]}")
-        for name, command in trainer.commands.items()
-        for option in command.params
-        if isinstance(option, click.Option)
-    ]
-
-
 def test_the_surface_is_frozen() -> None:
-    found = {name: {n for p in command.params for n in names(p)} for name, command in trainer.commands.items()}
-    assert found == SURFACE
+    assert surface(trainer) == SURFACE
 
 
 @pytest.mark.parametrize("name", SURFACE)
 def test_every_parameter_is_read(name: str) -> None:
     """Those that a command takes as **asked become arguments of config_of; test_asking tries each of these."""
-    command = trainer.commands[name]
-    assert command.callback is not None
-    function = ast.parse(textwrap.dedent(inspect.getsource(command.callback))).body[0]
-    assert isinstance(function, ast.FunctionDef)
-    named = {argument.arg for argument in function.args.kwonlyargs}
-    read = {node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    assert named - read == set()
-    asked = set(inspect.signature(config_of).parameters) if function.args.kwarg else set()
-    assert {parameter.name for parameter in command.params} - named <= asked
+    rest, takes_more = passed_on(trainer.commands[name])
+    assert rest <= (set(inspect.signature(config_of).parameters) if takes_more else set())
 
 
 WITHOUT_DEFAULT = {"--config", "--synthetic", "--real", "--real-sequences", "--phase", "--expert", "--data"}
 """Options that, not given, change nothing."""
 
 
-@pytest.mark.parametrize(("command", "option"), options())
+@pytest.mark.parametrize(("command", "option"), options(trainer))
 def test_every_option_says_what_it_is_and_its_default(command: click.Command, option: click.Option) -> None:
     assert option.help
     named = option.is_flag or option.required or option.show_default or "[default: " in option.help

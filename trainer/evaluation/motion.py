@@ -8,7 +8,7 @@ from torch import Tensor
 
 from schemas.store import PROPERTY_BITS
 from trainer.data.stores import SequenceStore
-from trainer.models.kinematic import KinematicRotation, KinematicTranslation
+from trainer.models.kinematic import Kinematic, KinematicTranslation
 from trainer.models.stmoe import STMoE
 
 MASK: Final = "mask"
@@ -21,8 +21,6 @@ PLACES: Final = ("position", "pivot")
 """What is needed beside to know how each pixel moves."""
 LEAST: Final = 4
 """Pixels of an object that are to be seen for it to count."""
-
-Kinematic = KinematicTranslation | KinematicRotation
 
 
 def kinematic_experts(network: STMoE) -> dict[str, Kinematic]:

@@ -1,5 +1,6 @@
 """Kinematic experts: a network estimates the motion once, from the real frames; the laws of motion do the rest."""
 
+from abc import ABC, abstractmethod
 from typing import Final, NamedTuple
 
 import torch
@@ -49,7 +50,7 @@ class Rotation(NamedTuple):
     spread: Tensor
 
 
-class TranslationState(NamedTuple):
+class KinematicState(NamedTuple):
     """
     What is carried from step to step.
 
@@ -58,52 +59,39 @@ class TranslationState(NamedTuple):
     elapsed : frames since then
     """
 
-    motion: Translation
+    motion: Translation | Rotation
     newest: Tensor
     elapsed: int = 0
 
 
-class RotationState(NamedTuple):
+class Kinematic(nn.Module, ABC):
     """
-    What is carried from step to step.
+    An expert that estimates motion once, from the real frames, and moves the newest of them on by it.
 
-    motion : as estimated from the real frames
-    copies : (batch, copy, y, x), the last of them, sharp and blurred
-    elapsed : frames since then
-    """
-
-    motion: Rotation
-    copies: Tensor
-    elapsed: int = 0
-
-
-class KinematicTranslation(nn.Module):
-    """
-    Move things on: a kinematic expert for translation.
-
-    Every pixel x of the newest real frame Y has a velocity v and an acceleration a (paper, section 3.2)::
-
-        d_s(x) = v(x) s + a(x) s^2 / 2
-        Yhat_s(y) = sum_x Y(x) k(y - x - d_s(x); V_s(x))
-
-    What meets at y adds up (`splat`), so inside the frame no mass is lost or made. The kernel k is the wider the larger
-    the variance of the place, `V_s = 0.1 softplus(u) s + 0.05 softplus(u') s^2`: squared error punishes what is sharp
-    at a wrong place more than what spreads over where it may be.
-
-    The real frames are looked at once, and only the newest of them is resampled, once for each forecast: so errors of
-    forecasts are not estimated from, and nothing is blurred again and again.
+    Only that frame is resampled, once for each forecast: so errors of forecasts are not estimated from, and nothing is
+    blurred again and again.
 
     Parameters
     ----------
     width, stages : size of the estimator
-    input_frames : l, >= 2
+    inputs : its channels
     """
 
-    def __init__(self, *, width: int, stages: int, input_frames: int) -> None:
+    def __init__(self, *, width: int, stages: int, inputs: int) -> None:
         super().__init__()
-        self.estimator = UNet(width=width, stages=stages, inputs=2 * input_frames - 1, outputs=MOTION + 2)
+        self.estimator = UNet(width=width, stages=stages, inputs=inputs, outputs=MOTION + 2)
 
-    def begin(self, inputs: Tensor) -> TranslationState:
+    @abstractmethod
+    def estimate(self, inputs: Tensor) -> Translation | Rotation:
+        """
+        Estimate the motion at the newest of some frames.
+
+        Parameters
+        ----------
+        inputs : (batch, time, 1, y, x), l frames, oldest first
+        """
+
+    def begin(self, inputs: Tensor) -> KinematicState:
         """
         Estimate the motion.
 
@@ -111,9 +99,9 @@ class KinematicTranslation(nn.Module):
         ----------
         inputs : (batch, time, 1, y, x), the l input frames
         """
-        return TranslationState(self.estimate(inputs), inputs[:, -1])
+        return KinematicState(self.estimate(inputs), inputs[:, -1])
 
-    def step(self, frame: Tensor, state: TranslationState) -> tuple[Tensor, TranslationState]:
+    def step(self, frame: Tensor, state: KinematicState) -> tuple[Tensor, KinematicState]:
         """
         Forecast the next frame.
 
@@ -128,20 +116,9 @@ class KinematicTranslation(nn.Module):
         state : for the next step
         """
         elapsed = state.elapsed + 1
-        return translated(state.newest, state.motion, elapsed), state._replace(elapsed=elapsed)
+        return moved(state.newest, state.motion, elapsed), state._replace(elapsed=elapsed)
 
-    def estimate(self, inputs: Tensor) -> Translation:
-        """
-        Estimate the motion at the newest of some frames.
-
-        Parameters
-        ----------
-        inputs : (batch, time, 1, y, x), l frames, oldest first
-        """
-        maps = self.estimator(_with_differences(inputs[:, :, 0]))
-        return Translation(2.0 * maps[:, 0:2], 0.2 * maps[:, 2:4], _spread(maps))
-
-    def forecast(self, inputs: Tensor, newest: Tensor, horizon: int) -> tuple[Tensor, Translation]:
+    def forecast(self, inputs: Tensor, newest: Tensor, horizon: int) -> tuple[Tensor, Translation | Rotation]:
         """
         Estimate the motion from some frames, and move another on by it: the clean twin of the newest, in training.
 
@@ -157,10 +134,44 @@ class KinematicTranslation(nn.Module):
         motion : as estimated
         """
         motion = self.estimate(inputs)
-        return torch.stack([translated(newest, motion, lead + 1) for lead in range(horizon)], 1), motion
+        return torch.stack([moved(newest, motion, lead + 1) for lead in range(horizon)], 1), motion
 
 
-class KinematicRotation(nn.Module):
+class KinematicTranslation(Kinematic):
+    """
+    Move things on: a kinematic expert for translation.
+
+    Every pixel x of the newest real frame Y has a velocity v and an acceleration a (paper, section 3.2)::
+
+        d_s(x) = v(x) s + a(x) s^2 / 2
+        Yhat_s(y) = sum_x Y(x) k(y - x - d_s(x); V_s(x))
+
+    What meets at y adds up (`splat`), so inside the frame no mass is lost or made. The kernel k is the wider the larger
+    the variance of the place, `V_s = 0.1 softplus(u) s + 0.05 softplus(u') s^2`: squared error punishes what is sharp
+    at a wrong place more than what spreads over where it may be.
+
+    Parameters
+    ----------
+    width, stages : size of the estimator
+    input_frames : l, >= 2
+    """
+
+    def __init__(self, *, width: int, stages: int, input_frames: int) -> None:
+        super().__init__(width=width, stages=stages, inputs=2 * input_frames - 1)
+
+    def estimate(self, inputs: Tensor) -> Translation:
+        """
+        Estimate the motion at the newest of some frames.
+
+        Parameters
+        ----------
+        inputs : (batch, time, 1, y, x), l frames, oldest first
+        """
+        maps = self.estimator(_with_differences(inputs[:, :, 0]))
+        return Translation(2.0 * maps[:, 0:2], 0.2 * maps[:, 2:4], _spread(maps))
+
+
+class KinematicRotation(Kinematic):
     """
     Turn things on: a kinematic expert for rotation.
 
@@ -182,36 +193,7 @@ class KinematicRotation(nn.Module):
     """
 
     def __init__(self, *, width: int, stages: int, input_frames: int) -> None:
-        super().__init__()
-        frames = 2 * input_frames - 1
-        self.estimator = UNet(width=width, stages=stages, inputs=frames + MOTION, outputs=MOTION + 2)
-
-    def begin(self, inputs: Tensor) -> RotationState:
-        """
-        Estimate the turning.
-
-        Parameters
-        ----------
-        inputs : (batch, time, 1, y, x), the l input frames
-        """
-        return RotationState(self.estimate(inputs), copies(inputs[:, -1]))
-
-    def step(self, frame: Tensor, state: RotationState) -> tuple[Tensor, RotationState]:
-        """
-        Forecast the next frame.
-
-        Parameters
-        ----------
-        frame : (batch, 1, y, x), the newest; not looked at
-        state : of `begin` or of the step before
-
-        Returns
-        -------
-        forecast : (batch, 1, y, x)
-        state : for the next step
-        """
-        elapsed = state.elapsed + 1
-        return rotated(state.copies, state.motion, elapsed), state._replace(elapsed=elapsed)
+        super().__init__(width=width, stages=stages, inputs=2 * input_frames - 1 + MOTION)
 
     def estimate(self, inputs: Tensor) -> Rotation:
         """
@@ -231,24 +213,10 @@ class KinematicRotation(nn.Module):
             maps = maps + self.estimator(seen)
         return _rotation(maps)
 
-    def forecast(self, inputs: Tensor, newest: Tensor, horizon: int) -> tuple[Tensor, Rotation]:
-        """
-        Estimate the motion from some frames, and move another on by it: the clean twin of the newest, in training.
 
-        Parameters
-        ----------
-        inputs : (batch, time, 1, y, x), the l input frames
-        newest : (batch, 1, y, x), at the time of the newest of them
-        horizon : n, >= 1
-
-        Returns
-        -------
-        frames : (batch, n, 1, y, x)
-        motion : as estimated
-        """
-        motion = self.estimate(inputs)
-        blurs = copies(newest)
-        return torch.stack([rotated(blurs, motion, lead + 1) for lead in range(horizon)], 1), motion
+def moved(newest: Tensor, motion: Translation | Rotation, elapsed: float) -> Tensor:
+    """Move or turn a frame on; as `translated` and `rotated`."""
+    return translated(newest, motion, elapsed) if isinstance(motion, Translation) else rotated(newest, motion, elapsed)
 
 
 def translated(newest: Tensor, motion: Translation, elapsed: float) -> Tensor:
@@ -274,13 +242,13 @@ def translated(newest: Tensor, motion: Translation, elapsed: float) -> Tensor:
     return torch.stack(parts).sum(0)
 
 
-def rotated(blurs: Tensor, motion: Rotation, elapsed: float) -> Tensor:
+def rotated(newest: Tensor, motion: Rotation, elapsed: float) -> Tensor:
     """
     Turn a frame on.
 
     Parameters
     ----------
-    blurs : (batch, copy, y, x), its `copies`
+    newest : (batch, 1, y, x)
     motion : at that frame
     elapsed : s, frames
 
@@ -288,7 +256,7 @@ def rotated(blurs: Tensor, motion: Rotation, elapsed: float) -> Tensor:
     -------
     (batch, 1, y, x)
     """
-    sampled = _sampled(blurs, _turned(motion.arm, -_angle(motion, elapsed)))
+    sampled = _sampled(copies(newest), _turned(motion.arm, -_angle(motion, elapsed)))
     return (sampled * shares(_variance(motion.spread, elapsed))).sum(1, keepdim=True)
 
 

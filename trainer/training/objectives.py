@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from schemas.run import Addl, Loss, RunConfig
 from trainer.models.addl import ADDL
-from trainer.models.kinematic import KinematicRotation, KinematicTranslation, Rotation
+from trainer.models.kinematic import Kinematic, Rotation
 from trainer.models.mim import MIM
 from trainer.models.stmoe import STMoE
 from trainer.training.draws import Draws
@@ -108,7 +108,7 @@ def _kinematics(
 
     The network is to find motion under noise, not to guess what noise hides.
     """
-    expert = cast("KinematicTranslation | KinematicRotation", _only_expert(network))
+    expert = cast("Kinematic", _only_expert(network))
     clean = as_fractions(truth[CLEAN])
     share = ((draws.noise - WITHOUT_NOISE) / (1 - WITHOUT_NOISE)).clamp(min=0)[:, None, None, None, None]
     seen = torch.lerp(clean[:, :inputs], frames[:, :inputs], share)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from datagen import RenderSpec, render_sequences
-from trainer.models.blurring import WIDEST, copies
+from trainer.models.blurring import WIDEST
 from trainer.models.kinematic import (
     KinematicRotation,
     KinematicTranslation,
@@ -87,11 +87,11 @@ def test_true_motion_forecasts_a_translation(acceleration: float) -> None:
 
 def test_true_turning_forecasts_a_rotation() -> None:
     frames, table = rendered("rotation", {"angular_jerk": [0, 0]}, 24)
-    blurs, motion, seen = copies(frames[:, INPUTS - 1]), true_rotation(table), in_view(frames, 1)
+    newest, motion, seen = frames[:, INPUTS - 1], true_rotation(table), in_view(frames, 1)
     assert seen.sum() >= 4
     for lead in LEADS:
         truth = frames[:, INPUTS - 1 + lead]
-        forecast, still = error(rotated(blurs, motion, lead), truth), error(frames[:, INPUTS - 1], truth)
+        forecast, still = error(rotated(newest, motion, lead), truth), error(frames[:, INPUTS - 1], truth)
         assert forecast[seen].max() < EDGES
     assert forecast[seen].mean() < 0.05 * still[seen].mean()
 
@@ -107,7 +107,7 @@ def test_without_spread_and_motion_a_frame_stays_as_it_is() -> None:
     newest, nothing = torch.rand(2, 1, 12, 16), torch.zeros(2, 2, 12, 16)
     torch.testing.assert_close(translated(newest, Translation(nothing, nothing, nothing), 3), newest)
     still = Rotation(nothing[:, :1], nothing[:, :1], torch.rand(2, 2, 12, 16), nothing)
-    torch.testing.assert_close(rotated(copies(newest), still, 3), newest)
+    torch.testing.assert_close(rotated(newest, still, 3), newest)
 
 
 @pytest.mark.parametrize("spread", [(WIDEST / 4, 0.0), (0.0, WIDEST / 16)])
@@ -161,7 +161,7 @@ def test_every_parameter_has_a_gradient(expert: KinematicTranslation | Kinematic
     ("forecast", "maps"),
     [
         (lambda image, a, b, c: translated(image, Translation(a, b, c.square()), 2), (2, 2, 2)),
-        (lambda image, a, b, c: rotated(copies(image), Rotation(a[:, :1], a[:, 1:], b, c.square()), 2), (2, 2, 2)),
+        (lambda image, a, b, c: rotated(image, Rotation(a[:, :1], a[:, 1:], b, c.square()), 2), (2, 2, 2)),
     ],
     ids=["translation", "rotation"],
 )

@@ -1,0 +1,47 @@
+"""What a command line offers, as click knows it: options, arguments, and which of them a command reads."""
+
+import ast
+import inspect
+import textwrap
+from typing import Any
+
+import click
+import pytest
+
+
+def names(group: click.Group, parameter: click.Parameter) -> list[str]:
+    """Return how a parameter is written: an option's names, an argument's placeholder."""
+    return [parameter.make_metavar(click.Context(group))] if isinstance(parameter, click.Argument) else parameter.opts
+
+
+def surface(group: click.Group) -> dict[str, set[str]]:
+    """Return all that each command takes."""
+    return {
+        name: {word for parameter in command.params for word in names(group, parameter)}
+        for name, command in group.commands.items()
+    }
+
+
+def options(group: click.Group) -> list[Any]:
+    """Return every option with its command, as cases of a test."""
+    return [
+        pytest.param(command, option, id=f"{name}{option.opts[0]}")
+        for name, command in group.commands.items()
+        for option in command.params
+        if isinstance(option, click.Option)
+    ]
+
+
+def passed_on(command: click.Command) -> tuple[set[str | None], bool]:
+    """
+    Return the parameters that a command does not name, and whether it takes such.
+
+    Fails where one that it names is never read.
+    """
+    assert command.callback is not None
+    function = ast.parse(textwrap.dedent(inspect.getsource(command.callback))).body[0]
+    assert isinstance(function, ast.FunctionDef)
+    named = {argument.arg for argument in function.args.kwonlyargs}
+    read = {node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    assert named - read == set()
+    return {parameter.name for parameter in command.params} - named, function.args.kwarg is not None
