@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainer.evaluation.motion import MotionErrors, kinematic_experts
+from datagen import RenderSpec, render_sequences
+from trainer.evaluation.motion import ARRAYS, MASK, PLACES, MotionErrors, kinematic_experts, true_motion
 from trainer.models.decoder import IdentityDecoder
 from trainer.models.gating import ConstantGate
 from trainer.models.kinematic import KinematicRotation, KinematicTranslation, Rotation, Translation
@@ -75,6 +76,25 @@ def test_errors_are_those_of_known_motion() -> None:
     assert found["rotation"]["objects"] == 1
     assert found["rotation"]["error"] == pytest.approx(0.5 - turns)
     assert found["rotation"]["usual"] == pytest.approx(turns)
+
+
+@pytest.mark.parametrize("kind", ["translation", {"kind": "rotation", "pivot": "orbit"}, "mixed"])
+def test_true_motion_is_the_flow_that_is_rendered(kind: object) -> None:
+    size = {"height": 40, "width": 40, "frames": 5}
+    fields = {**size, "property": kind, "noise": {"ratio": 0}, "truth": ["mask", "flow"]}
+        "property": kind,
+        "height": 40,
+        "width": 40,
+        "frames": 5,
+        "noise": {"ratio": 0},
+        "truth": ["mask", "flow"],
+    }
+    sequences = render_sequences(RenderSpec.model_validate(fields), 0, 12)
+    table = {name: torch.from_numpy(sequences.parameters[name]) for name in (*ARRAYS, *PLACES) if name != MASK}
+    flow = torch.from_numpy(sequences.flow)[:, 3].float()
+    found = true_motion({**table, MASK: torch.from_numpy(sequences.mask)}, 3)
+    # The flow is the way of a whole frame, the motion the speed at its beginning: acceleration and turning part them.
+    assert (found - flow).norm(dim=1).mean() < 0.15 * flow.norm(dim=1).mean()
 
 
 def test_where_nothing_counts_nothing_is_said() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from datagen import RenderSpec, render_sequences
 from trainer.models.blurring import WIDEST
@@ -94,6 +94,26 @@ def test_true_turning_forecasts_a_rotation() -> None:
         forecast, still = error(rotated(newest, motion, lead), truth), error(frames[:, INPUTS - 1], truth)
         assert forecast[seen].max() < EDGES
     assert forecast[seen].mean() < 0.05 * still[seen].mean()
+
+
+def test_older_frames_are_turned_forward_by_the_estimate_before_it_is_corrected() -> None:
+    frames, table = rendered("rotation", {"angular_jerk": [0, 0]}, 6)
+    true, seen = true_rotation(table), list[Tensor]()
+    maps = torch.cat((true.velocity / 0.5, true.acceleration / 0.05, true.arm / 4, torch.zeros(6, 2, SIZE, SIZE)), 1)
+
+    class Told(nn.Module):
+        """Tell the truth first, and then that nothing is to be corrected."""
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            seen.append(inputs)
+            return maps if len(seen) == 1 else torch.zeros_like(maps)
+
+    expert = KinematicRotation(width=2, stages=1, input_frames=INPUTS)
+    expert.estimator = Told()  # type: ignore[assignment]
+    torch.testing.assert_close(expert.estimate(frames[:, :INPUTS]).arm, true.arm)
+    newest = frames[:, INPUTS - 1]
+    for turned in seen[1:]:
+        assert (turned[:, :INPUTS] - newest).square().sum() < 0.1 * (seen[0][:, :INPUTS] - newest).square().sum()
 
 
 def test_translation_conserves_mass_however_uncertain_the_place() -> None:
