@@ -82,13 +82,6 @@ def test_errors_are_those_of_known_motion() -> None:
 def test_true_motion_is_the_flow_that_is_rendered(kind: object) -> None:
     size = {"height": 40, "width": 40, "frames": 5}
     fields = {**size, "property": kind, "noise": {"ratio": 0}, "truth": ["mask", "flow"]}
-        "property": kind,
-        "height": 40,
-        "width": 40,
-        "frames": 5,
-        "noise": {"ratio": 0},
-        "truth": ["mask", "flow"],
-    }
     sequences = render_sequences(RenderSpec.model_validate(fields), 0, 12)
     table = {name: torch.from_numpy(sequences.parameters[name]) for name in (*ARRAYS, *PLACES) if name != MASK}
     flow = torch.from_numpy(sequences.flow)[:, 3].float()
