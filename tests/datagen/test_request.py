@@ -5,12 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
 
-from datagen.cli import render
+from datagen.cli import datagen, render
 from datagen.options import request_of
 from datagen.request import DEFAULT_N, DataSet, resolve
 from datagen.storage.engine import render_store
@@ -25,7 +26,9 @@ SOURCES = {"property", "preset", "spec", "sprites"}
 
 def asked(*arguments: str | Path) -> DataSet:
     """Resolve the options of `datagen render`."""
-    parsed = render.make_context("render", [str(argument) for argument in arguments]).params
+    # Within the group, as the program parses: click makes a command's help option once, with the first context's names.
+    group = click.Context(datagen, **datagen.context_settings)
+    parsed = render.make_context("render", [str(argument) for argument in arguments], parent=group).params
     return resolve(request_of(**{name: value for name, value in parsed.items() if name not in OF_THE_COMMAND}))
 
 
