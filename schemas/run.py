@@ -16,7 +16,7 @@ Scale = Literal["small", "paper"]
 ModelKind = Literal["stmoe-id", "stmoe-conv", "stmoe-kinematic", "mim"]
 ExpertKind = Literal["mim", "addl", "kinematic-translation", "kinematic-rotation"]
 Attention = Literal["pixelwise", "uniform", "none", "mean"]
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16"]
 
 ALL = "all"
 """Name of the one expert of a model that is no mixture."""
@@ -207,7 +207,11 @@ class Schedule(Model):
 class Execution(Model):
     """How it is computed; none of it is meant to change what is learnt."""
 
-    precision: Precision = Field("bf16", description="of the forward pass; parameters and losses stay in fp32")
+    precision: Precision = Field(
+        "auto",
+        description="of the forward pass, parameters and losses stay in fp32; auto is bf16 where the device computes "
+        "in it by hardware, else fp32",
+    )
     compile: bool = Field(False, description="torch.compile the networks")
     clip: float = Field(1.0, gt=0, description="largest norm of a step's gradient")
     log_every: int = Field(10, ge=1, description="steps between two lines of the log")

@@ -122,7 +122,7 @@ def fit(
     if expert is not None and phase not in (None, "experts"):
         raise click.UsageError(f"--expert trains one of the experts, --phase is {phase}; give one of them")
     if dry_run:
-        _print(_costs(config, phase, expert, as_json=as_json))
+        _print(_costs(config, phase, expert, device, as_json=as_json))
         return
     run = Path(out or Path("runs") / config.model.kind)
     from trainer.training.fit import fit as fit_run
@@ -237,14 +237,17 @@ def report(*, run: str, real: str | None, out: str | None, device: str) -> None:
 trainer.add_command(reproduce)
 
 
-def _costs(config: RunConfig, stage: Any, expert: str | None, *, as_json: bool) -> str:
+def _costs(config: RunConfig, stage: Any, expert: str | None, device: str, *, as_json: bool) -> str:
     from trainer.training.costs import as_table, costs_of_run, frame_size
+    from trainer.training.distributed import device_of
     from trainer.training.phases import chosen, phases_of
+    from trainer.training.precision import precision_of
 
     names = {phase.name for phase in chosen(phases_of(config), stage, expert)}
     height, width = frame_size(config)
-    _say(f"on frames of {height}x{width} px:")
-    costs = [item for item in costs_of_run(config, height, width) if item.phase in names]
+    place = device_of(device)
+    _say(f"on frames of {height}x{width} px, in {precision_of(config.execution.precision, place)}:")
+    costs = [item for item in costs_of_run(config, height, width, place) if item.phase in names]
     return _json([vars(item) for item in costs]) if as_json else as_table(costs)
 
 

@@ -378,6 +378,7 @@ def test_cuda_that_is_not_there_is_refused_and_nothing_is_written(
     before = {path.name for path in run_folder.iterdir()}
     for command in (
         asked(tmp_path, stores),
+        (*asked(tmp_path, stores), "--dry-run"),
         ("evaluate", run_folder),
         ("predict", run_folder, stores["real"], "--out", "a.gif"),
         ("report", run_folder),

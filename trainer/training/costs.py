@@ -18,6 +18,7 @@ from trainer.training.draws import draw
 from trainer.training.networks import check_frames, network_of, trainable
 from trainer.training.objectives import Trainee
 from trainer.training.phases import DECODER, GATE, Phase, phases_of
+from trainer.training.precision import precision_of
 from trainer.training.truth import CLEAN, MASK, POINTS
 
 FLOAT_BYTES = 4
@@ -77,13 +78,14 @@ def frame_size(config: RunConfig) -> tuple[int, int]:
     return USUAL_SIDE[config.scale], USUAL_SIDE[config.scale]
 
 
-def costs_of_run(config: RunConfig, height: int, width: int) -> list[Costs]:
+def costs_of_run(config: RunConfig, height: int, width: int, device: torch.device) -> list[Costs]:
     """
     Return the costs of a step of every phase on one device.
 
     Parameters
     ----------
     height, width : of a frame, px
+    device : that computes, which decides what precision auto is
 
     Raises
     ------
@@ -96,19 +98,21 @@ def costs_of_run(config: RunConfig, height: int, width: int) -> list[Costs]:
     for phase in phases_of(config):
         alike = _what_costs(config, phase)
         if alike not in known:
-            known[alike] = costs_of(config, phase, height, width)
+            known[alike] = costs_of(config, phase, height, width, device)
         found.append(replace(known[alike], phase=phase.name, steps=phase.budget.steps))
     return found
 
 
-def costs_of(config: RunConfig, phase: Phase, height: int, width: int) -> Costs:
+def costs_of(config: RunConfig, phase: Phase, height: int, width: int, device: torch.device) -> Costs:
     """
     Compute the costs of a step on one device, from shapes alone: nothing is computed and no data are needed.
 
     Parameters
     ----------
     height, width : of a frame, px
+    device : that computes, which decides what precision auto is
     """
+    half = precision_of(config.execution.precision, device) == "bf16"
     frames = config.data.input_frames + config.data.horizon
     batch = phase.budget.batch
     with FakeTensorMode(allow_non_fake_inputs=True):
@@ -119,7 +123,7 @@ def costs_of(config: RunConfig, phase: Phase, height: int, width: int) -> Costs:
         with (
             _Flops() as flops,  # type: ignore[no-untyped-call]
             _kept_for_backward(network) as kept,
-            torch.autocast("cpu", torch.bfloat16, enabled=config.execution.precision == "bf16"),
+            torch.autocast("cpu", torch.bfloat16, enabled=half),
         ):
             trainee(torch.zeros(batch, frames, 1, height, width), draws, _truth(phase, batch, frames, height, width))
         parameters = sum(parameter.numel() for parameter in network.parameters())

@@ -26,6 +26,7 @@ from trainer.training.folder import CHECKPOINTS, CONFIG, best_of, read_config
 from trainer.training.loop import Loop, Report
 from trainer.training.networks import check_frames, load_parameters, network_of, start_from
 from trainer.training.phases import DECODER, Phase, Stage, chosen, named, phases_of
+from trainer.training.precision import precision_of
 from trainer.training.provenance import write_provenance
 from trainer.training.recording import Recorder
 
@@ -81,7 +82,7 @@ def fit(
                 for earlier in (name for name in phase.after if name not in ours):
                     _best_parameters(config, run, phase, earlier, place)
         if place.first:
-            _claim(run, config)
+            _claim(run, config, place)
         place.barrier()
         done: dict[str, Progress] = {}
         for phase in phases:
@@ -175,7 +176,7 @@ def _with_same_experts(theirs: RunConfig, ours: RunConfig, run: Path) -> RunConf
     return theirs
 
 
-def _claim(run: Path, config: RunConfig) -> None:
+def _claim(run: Path, config: RunConfig, place: Place) -> None:
     """Write configuration and command into a run's folder; compare the configuration with the one that is there."""
     try:
         with _locked(run, wait=True):  # experts may be started all at once
@@ -190,7 +191,8 @@ def _claim(run: Path, config: RunConfig) -> None:
                     f"{run} holds a run of another configuration ({different}); give another --out, or the "
                     "configuration it began with"
                 )
-            write_provenance(run)
+            precision = precision_of(config.execution.precision, place.device)
+            write_provenance(run, device=str(place.device), precision=precision)
     except OSError as error:
         raise InputError(
             f"{run} cannot be written: {(error.strerror or str(error)).lower()}; give another --out"

@@ -23,6 +23,7 @@ from trainer.training.feeding import Feed
 from trainer.training.networks import load_parameters, trainable
 from trainer.training.objectives import Trainee, as_fractions
 from trainer.training.phases import GATE, Phase
+from trainer.training.precision import autocast
 from trainer.training.recording import Recorder
 from trainer.training.truth import CLEAN
 
@@ -142,7 +143,7 @@ class Loop:
         frames = as_fractions(batch.frames.to(device, non_blocking=True))
         if not self.phase.data and self.config.data.augment:
             frames = transformed(frames, draws.symmetry)
-        with _autocast(execution.precision, device):
+        with autocast(execution.precision, device):
             loss, terms = self.trainee(frames, draws.to(device), self._truth(batch))
         self._require_finite(loss, "loss", batch)
         self.optimiser.zero_grad(set_to_none=True)
@@ -254,7 +255,7 @@ def validation_error(network: STMoE, batches: Iterator[Batch], config: RunConfig
     total = torch.zeros(2, dtype=torch.float64, device=place.device)
     for batch in batches:
         frames = as_fractions(batch.arrays.get(CLEAN, batch.frames).to(place.device))
-        with _autocast(config.execution.precision, place.device):
+        with autocast(config.execution.precision, place.device):
             forecast = network(frames[:, :inputs], horizon)
         errors = (forecast.frames.float().clamp(0, 1) - frames[:, inputs:]).square().sum((2, 3, 4))
         total += torch.stack([errors.double().mean(1).sum(), torch.tensor(float(len(frames)), device=place.device)])
@@ -276,10 +277,6 @@ def _schedule(step: int, budget: Budget) -> float:
     if step < budget.warmup:
         return (step + 1) / budget.warmup
     return 0.5 * (1 + math.cos(math.pi * (step - budget.warmup) / max(1, budget.steps - budget.warmup)))
-
-
-def _autocast(precision: str, device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 def _clocks() -> tuple[float, float]:

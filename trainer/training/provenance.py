@@ -14,9 +14,16 @@ FILE = "run.json"
 PACKAGES = ("stmoe-synth", "torch", "numpy", "zarr")
 
 
-def write_provenance(run: Path) -> None:
-    """Add this process's command to those that made the run; the folder is there."""
-    commands = [*read_provenance(run).get("commands", []), {"time": _now(), "command": shlex.join(_command())}]
+def write_provenance(run: Path, **computed: str) -> None:
+    """
+    Add this process's command to those that made the run; the folder is there.
+
+    Parameters
+    ----------
+    computed : what the command does not say of how it computes, e.g. the precision; kept beside it
+    """
+    command = {"time": _now(), "command": shlex.join(_command()), **computed}
+    commands = [*read_provenance(run).get("commands", []), command]
     content = {"commands": commands, "versions": _versions(), "machine": platform.platform()}
     aside = run / f"{FILE}.partial"
     try:

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from schemas.errors import InputError
 from schemas.run import RunConfig
 from tests.trainer.commands import run
-from tests.trainer.tiny import BATCH, FRAMES, PROPERTIES, SIDE, phase_of, tiny_config
+from tests.trainer.tiny import BATCH, CPU, FRAMES, PROPERTIES, SIDE, phase_of, tiny_config
 from trainer.training.costs import Costs, as_table, costs_of, costs_of_run, frame_size
 from trainer.training.draws import draw
 from trainer.training.networks import network_of, trainable
@@ -65,7 +65,7 @@ def real_step(config: RunConfig, phase: Phase) -> tuple[int, int]:
 def test_costs_are_those_of_a_real_step(kind: str, phase: str, precision: str) -> None:
     config = config_of(kind, execution={"precision": precision})
     found = phase_of(config, phase)
-    costs = costs_of(config, found, SIDE, SIDE)
+    costs = costs_of(config, found, SIDE, SIDE, CPU)
     flops, kept = real_step(config, found)
     assert costs.flops == flops
     assert costs.memory == pytest.approx(4 * (costs.parameters + 3 * costs.trained) + kept, rel=1e-3)
@@ -74,7 +74,7 @@ def test_costs_are_those_of_a_real_step(kind: str, phase: str, precision: str) -
 @pytest.mark.parametrize("kind", KINDS)
 def test_parameters_are_those_of_the_networks(kind: str) -> None:
     config = config_of(kind)
-    costs = costs_of_run(config, SIDE, SIDE)
+    costs = costs_of_run(config, SIDE, SIDE, CPU)
     assert [item.phase for item in costs] == [phase.name for phase in phases_of(config)]
     for item, phase in zip(costs, phases_of(config), strict=True):
         network = network_of(config, phase)
@@ -93,13 +93,13 @@ def test_parameters_are_those_of_the_networks(kind: str) -> None:
 )
 def test_phases_that_cost_the_same_are_counted_once_to_the_same_numbers(changes: Mapping[str, Any]) -> None:
     config = config_of(**changes)
-    assert costs_of_run(config, 8, 8) == [costs_of(config, phase, 8, 8) for phase in phases_of(config)]
+    assert costs_of_run(config, 8, 8, CPU) == [costs_of(config, phase, 8, 8, CPU) for phase in phases_of(config)]
 
 
 def test_costs_grow_with_the_batch_and_parameters_do_not() -> None:
     def of(batch: int) -> Costs:
         config = config_of(schedule={"joint": {"batch": batch}})
-        return costs_of(config, phase_of(config, "joint"), SIDE, SIDE)
+        return costs_of(config, phase_of(config, "joint"), SIDE, SIDE, CPU)
 
     one, two, three = (of(batch) for batch in (1, 2, 3))
     assert one.parameters == two.parameters == three.parameters
@@ -136,8 +136,8 @@ def test_a_dry_run_at_the_scale_of_the_paper_has_the_published_sizes_and_writes_
 ) -> None:
     monkeypatch.chdir(tmp_path)
     stores = ("--synthetic", *(f"{name}={STORES[name]}" for name in PROPERTIES), "--real", STORES["real"])
-    done = run("fit", "--model", kind, *stores, "--scale", "paper", "--dry-run", "--json")
-    assert (done.code, done.err) == (0, "on frames of 128x128 px:\n")
+    done = run("fit", "--model", kind, *stores, "--scale", "paper", "--precision", "bf16", "--dry-run", "--json")
+    assert (done.code, done.err) == (0, "on frames of 128x128 px, in bf16:\n")
     costs = {item["phase"]: Costs(**item) for item in json.loads(done.out)}
     parameters, teraflops = PAPER[kind]
     assert {name: costs[name].parameters for name in parameters} == parameters
@@ -151,8 +151,10 @@ def test_a_dry_run_prints_a_row_for_each_phase_and_writes_nothing(
     stores: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = run("fit", "--model", "mim", "--synthetic", f"rotation={stores['rotation']}", "--dry-run")
-    assert (done.code, done.err) == (0, f"on frames of {SIDE}x{SIDE} px:\n")
+    done = run(
+        "fit", "--model", "mim", "--synthetic", f"rotation={stores['rotation']}", "--precision", "fp32", "--dry-run"
+    )
+    assert (done.code, done.err) == (0, f"on frames of {SIDE}x{SIDE} px, in fp32:\n")
     header, row = done.out.splitlines()
     assert header.split() == ["phase", "parameters", "trained", "GFLOP", "a", "step", "steps", "peak", "memory"]
     assert row.split()[:3] == ["decoder", "89,504", "89,504"]
@@ -191,6 +193,6 @@ def test_what_cannot_be_run_has_no_costs(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no store of sequences"):
         frame_size(config_of(data={"real": str(tmp_path)}))
     with pytest.raises(InputError, match=r"frames are 15x16, model\.mim\.patch is 2"):
-        costs_of_run(config_of(), 15, 16)
+        costs_of_run(config_of(), 15, 16, CPU)
     with pytest.raises(InputError, match="data names no store to learn from"):
-        costs_of_run(RunConfig(), 16, 16)
+        costs_of_run(RunConfig(), 16, 16, CPU)
