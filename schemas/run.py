@@ -209,7 +209,7 @@ class Execution(Model):
 
     precision: Precision = Field(
         "auto",
-        description="of the forward pass, parameters and losses stay in fp32; auto is bf16 where the device computes "
+        description="of the forward pass, parameters and losses stay in fp32; auto is bf16 on processors that compute "
         "in it by hardware, else fp32",
     )
     compile: bool = Field(False, description="torch.compile the networks")

@@ -88,7 +88,8 @@ def parameters(run: Path, phase: str, name: str = LAST) -> dict[str, Tensor]:
 
 def snapshot(module: nn.Module) -> dict[str, Tensor]:
     """Return a copy of all parameters and buffers, those that no checkpoint holds too."""
-    return {name: tensor.detach().clone() for name, tensor in (*module.named_parameters(), *module.named_buffers())}
+    tensors = (*module.named_parameters(), *module.named_buffers())
+    return {name: tensor.detach().to(CPU, copy=True) for name, tensor in tensors}
 
 
 def changed(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> set[str]:

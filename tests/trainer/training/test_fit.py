@@ -66,7 +66,7 @@ def files(run: Path) -> dict[str, bytes]:
 
 def refused(config: RunConfig, run: Path, **options: Any) -> str:
     with pytest.raises(InputError) as caught:
-        fit(config, run, device="cpu", **options)
+        fit(config, run, **options)
     message = str(caught.value)
     assert "\n" not in message
     return message

@@ -71,25 +71,17 @@ def test_torch_knows_the_capabilities_of_this_machine_by_these_names() -> None:
     assert set(BF16_ARITHMETIC) & known.keys() == names[known["architecture"]]
 
 
-@pytest.mark.parametrize(("by_hardware", "expected"), [(True, "bf16"), (False, "fp32")])
-def test_auto_on_cuda_asks_the_card_alone_and_for_no_emulation(
-    by_hardware: bool, expected: str, processor: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def supported(including_emulation: bool = True) -> bool:
-        return including_emulation or by_hardware
-
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
-    processor(X86 | {"avx512_bf16": not by_hardware})
-    assert precision_of("auto", CUDA) == expected
+def test_auto_on_cuda_is_fp32_whatever_the_processor_has(processor: Callable[..., None]) -> None:
+    processor(PROCESSORS["bf16"])
+    assert precision_of("auto", CUDA) == "fp32"
 
 
 @BOTH
 @pytest.mark.parametrize("device", [CPU, CUDA])
 @pytest.mark.parametrize("named", ["fp32", "bf16"])
 def test_a_precision_that_is_named_is_obeyed(
-    named: Precision, device: torch.device, found: str, processor: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    named: Precision, device: torch.device, found: str, processor: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: found == "bf16")
     processor(PROCESSORS[found])
     assert precision_of(named, device) == named
 
