@@ -101,8 +101,9 @@ class Addl(Model):
 class Kinematic(Model):
     """Size of the estimator of a kinematic expert."""
 
-    width: int = Field(16, ge=2, le=256, description="channels after the first convolution")
-    stages: int = Field(3, ge=1, le=6, description="halvings of the frame")
+    channels: tuple[Annotated[int, Field(ge=2, le=1024)], ...] = Field(
+        (12, 16, 24, 32), min_length=1, max_length=7, description="at each size, from the frame's own down by halves"
+    )
 
 
 class Gating(Model):
@@ -223,7 +224,7 @@ PAPER: Final[dict[str, Any]] = {
         "features": 16,
         "mim": {"layers": 4, "hidden": 64, "kernel": 5, "patch": 4},
         "addl": {"width": 64, "stages": 5},
-        "kinematic": {"width": 32, "stages": 5},
+        "kinematic": {"channels": (16, 24, 32, 48, 64, 96)},
         "gating": {"channels": 32, "dilations": (1, 2, 4, 1), "head": 16},
     },
     "schedule": {

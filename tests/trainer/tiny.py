@@ -46,7 +46,7 @@ def tiny_fields(stores: Mapping[str, str], kind: str = "stmoe-id", **changes: An
             "features": 2,
             "mim": {"hidden": 4},
             "addl": {"width": 4, "stages": 2},
-            "kinematic": {"width": 4, "stages": 2},
+            "kinematic": {"channels": [4, 4, 6]},
             "gating": {"channels": 4, "dilations": [1], "reduction": 1, "head": 2},
         },
         "schedule": dict.fromkeys(("decoder", "mim", "addl", "kinematic", "gates", "joint"), budget),

@@ -1,6 +1,7 @@
 """Kinematic experts: a network estimates the motion once, from the real frames; the laws of motion do the rest."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import torch
@@ -8,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from trainer.models.blurring import DEVIATIONS, blurred, copies, shares
+from trainer.models.estimator import Estimator
 from trainer.models.splatting import splat
-from trainer.models.unet import UNet
 from trainer.models.warping import warp
 
 MOTION: Final = 4
@@ -73,13 +74,13 @@ class Kinematic(nn.Module, ABC):
 
     Parameters
     ----------
-    width, stages : size of the estimator
-    inputs : its channels
+    channels : of the estimator at each size
+    inputs : of the estimator, channels
     """
 
-    def __init__(self, *, width: int, stages: int, inputs: int) -> None:
+    def __init__(self, *, channels: Sequence[int], inputs: int) -> None:
         super().__init__()
-        self.estimator = UNet(width=width, stages=stages, inputs=inputs, outputs=MOTION + 2)
+        self.estimator = Estimator(channels=channels, inputs=inputs, outputs=MOTION + 2)
 
     @abstractmethod
     def estimate(self, inputs: Tensor) -> Translation | Rotation:
@@ -152,12 +153,12 @@ class KinematicTranslation(Kinematic):
 
     Parameters
     ----------
-    width, stages : size of the estimator
+    channels : of the estimator
     input_frames : l, >= 2
     """
 
-    def __init__(self, *, width: int, stages: int, input_frames: int) -> None:
-        super().__init__(width=width, stages=stages, inputs=2 * input_frames - 1)
+    def __init__(self, *, channels: Sequence[int], input_frames: int) -> None:
+        super().__init__(channels=channels, inputs=2 * input_frames - 1)
 
     def estimate(self, inputs: Tensor) -> Translation:
         """
@@ -188,12 +189,12 @@ class KinematicRotation(Kinematic):
 
     Parameters
     ----------
-    width, stages : size of the estimator
+    channels : of the estimator
     input_frames : l, >= 2
     """
 
-    def __init__(self, *, width: int, stages: int, input_frames: int) -> None:
-        super().__init__(width=width, stages=stages, inputs=2 * input_frames - 1 + MOTION)
+    def __init__(self, *, channels: Sequence[int], input_frames: int) -> None:
+        super().__init__(channels=channels, inputs=2 * input_frames - 1 + MOTION)
 
     def estimate(self, inputs: Tensor) -> Rotation:
         """

@@ -174,8 +174,7 @@ def _expert(config: RunConfig, kind: ExpertKind) -> nn.Module:
             )
         case "kinematic-translation" | "kinematic-rotation":
             kinematic = KinematicTranslation if kind == "kinematic-translation" else KinematicRotation
-            size = config.model.kinematic
-            return kinematic(width=size.width, stages=size.stages, input_frames=config.data.input_frames)
+            return kinematic(channels=config.model.kinematic.channels, input_frames=config.data.input_frames)
 
 
 def _gate(config: RunConfig, phase: Phase) -> nn.Module:

@@ -108,7 +108,7 @@ def test_older_frames_are_turned_forward_by_the_estimate_before_it_is_corrected(
             seen.append(inputs)
             return maps if len(seen) == 1 else torch.zeros_like(maps)
 
-    expert = KinematicRotation(width=2, stages=1, input_frames=INPUTS)
+    expert = KinematicRotation(channels=(2, 2), input_frames=INPUTS)
     expert.estimator = Told()  # type: ignore[assignment]
     torch.testing.assert_close(expert.estimate(frames[:, :INPUTS]).arm, true.arm)
     newest = frames[:, INPUTS - 1]
@@ -145,8 +145,8 @@ def test_the_variance_of_a_place_grows_with_time(spread: tuple[float, float]) ->
 
 def experts() -> list[KinematicTranslation | KinematicRotation]:
     torch.manual_seed(0)
-    sizes = {"width": 4, "stages": 2, "input_frames": INPUTS}
-    return [KinematicTranslation(**sizes), KinematicRotation(**sizes)]
+    kinds = (KinematicTranslation, KinematicRotation)
+    return [kind(channels=(4, 4, 6), input_frames=INPUTS) for kind in kinds]
 
 
 @pytest.mark.parametrize("expert", experts(), ids=lambda expert: type(expert).__name__)
