@@ -227,9 +227,15 @@ def _renders(setting: Setting) -> list[Job]:
     side = setting.side or SIDES[setting.scale]
     asked = ("--size", str(side), "--seed", "0")
     sprites = () if setting.sprites is None else ("--sprites", setting.sprites)
-    kinds = {
-        name: ("--property", name, "--n", str(setting.sequences), "--truth", "clean,mask") for name in PROPERTIES
-    } | {REAL: ("--preset", REAL, *sprites)}
+    synthetic = (
+        "--n",
+        str(setting.sequences),
+        "--noise-ratio",
+        "0",
+        "--truth",
+        "clean,mask",
+    )  # the real ones have none
+    kinds = {name: ("--property", name, *synthetic) for name in PROPERTIES} | {REAL: ("--preset", REAL, *sprites)}
     counts = dict.fromkeys(PROPERTIES, setting.sequences) | {REAL: REAL_SEQUENCES}
     return [
         Job(
