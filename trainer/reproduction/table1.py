@@ -227,14 +227,8 @@ def _renders(setting: Setting) -> list[Job]:
     side = setting.side or SIDES[setting.scale]
     asked = ("--size", str(side), "--seed", "0")
     sprites = () if setting.sprites is None else ("--sprites", setting.sprites)
-    synthetic = (
-        "--n",
-        str(setting.sequences),
-        "--noise-ratio",
-        "0",
-        "--truth",
-        "clean,mask",
-    )  # the real ones have none
+    # Without noise: the real sequences have none, and a MIM that learns under noise errs on clean frames.
+    synthetic = ("--n", str(setting.sequences), "--noise-ratio", "0", "--truth", "clean,mask")
     kinds = {name: ("--property", name, *synthetic) for name in PROPERTIES} | {REAL: ("--preset", REAL, *sprites)}
     counts = dict.fromkeys(PROPERTIES, setting.sequences) | {REAL: REAL_SEQUENCES}
     return [
