@@ -33,7 +33,7 @@ class ToldTurning(KinematicRotation):
 
 
 def network() -> STMoE:
-    sizes = {"width": 2, "stages": 1, "input_frames": INPUTS}
+    sizes = {"channels": (2, 2), "input_frames": INPUTS}
     experts = {
         "shift": Told(**sizes),
         "rotation": ToldTurning(**sizes),
