@@ -2,18 +2,11 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final
 
 import torch
 from torch import Tensor, nn
 
-from trainer.models.normalisation import group_norm
-from trainer.models.unet import reflected
-
-SLOPE: Final = 0.1
-"""Of the leaky rectifiers below zero."""
-HEAD_DEVIATION: Final = 1e-3
-"""Of the head's initial weights: a new network says nearly nothing, and its gradients are healthy."""
+from trainer.models.pyramid import Head, convolution, descended, enlarged, reflected
 
 
 class Estimator(nn.Module):
@@ -23,7 +16,7 @@ class Estimator(nn.Module):
     Every size is half the one before, by a stride of 2. On the way up the maps are doubled bilinearly and concatenated
     with those of the same size on the way down. All convolutions are 3x3, normalised in groups and rectified but the
     head, which is linear; none has a bias. The published network of ADDL (`UNet`) halves the frame at once and has only
-    a linear layer at full size: as an estimator of motion to parts of a pixel it errs half as much again.
+    a linear layer at full size, where motion by parts of a pixel is to be seen.
 
     Frames of any size are padded by reflection, and the maps are cropped.
 
@@ -39,8 +32,7 @@ class Estimator(nn.Module):
         self.first = _twice(inputs, channels[0])
         self.down = nn.ModuleList(_twice(fine, coarse, stride=2) for fine, coarse in sizes)
         self.up = nn.ModuleList(_twice(fine + coarse, fine) for fine, coarse in reversed(sizes))
-        self.head = nn.Conv2d(channels[0], outputs, 3, padding=1, bias=False)
-        nn.init.normal_(self.head.weight, std=HEAD_DEVIATION)
+        self.head = Head(channels[0], outputs)
 
     def forward(self, frames: Tensor) -> Tensor:
         """
@@ -51,24 +43,13 @@ class Estimator(nn.Module):
         frames : (batch, inputs, y, x)
         """
         y, x = frames.shape[-2:]
-        levels = [self.first(reflected(frames, 2 ** len(self.down)))]
-        for halving in self.down:
-            levels.append(halving(levels[-1]))
-        maps = levels.pop()
+        *levels, maps = descended(self.first(reflected(frames, 2 ** len(self.down))), self.down)
         for widening in self.up:
             finer = levels.pop()
-            doubled = nn.functional.interpolate(maps, size=finer.shape[-2:], mode="bilinear")
-            maps = widening(torch.cat((finer, doubled), 1))
-        with torch.autocast(maps.device.type, enabled=False):  # bfloat16 knows a motion of 3 px to 1/64 px only
-            mapped: Tensor = self.head(maps.to(self.head.weight.dtype))
+            maps = widening(torch.cat((finer, enlarged(maps, finer)), 1))
+        mapped: Tensor = self.head(maps)
         return mapped[..., :y, :x]
 
 
 def _twice(inputs: int, outputs: int, *, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(*_convolution(inputs, outputs, stride), *_convolution(outputs, outputs))
-
-
-def _convolution(inputs: int, outputs: int, stride: int = 1) -> tuple[nn.Module, ...]:
-    convolution = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
-    nn.init.kaiming_normal_(convolution.weight, SLOPE)
-    return convolution, group_norm(outputs), nn.LeakyReLU(SLOPE, inplace=True)
+    return nn.Sequential(*convolution(inputs, outputs, stride=stride), *convolution(outputs, outputs))

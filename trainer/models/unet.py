@@ -1,16 +1,9 @@
 """A network that convolves frames down, then up again to maps of their own size."""
 
-from typing import Final
-
 import torch
 from torch import Tensor, nn
 
-from trainer.models.normalisation import group_norm
-
-SLOPE: Final = 0.1
-"""Of the leaky rectifiers below zero."""
-HEAD_DEVIATION: Final = 1e-3
-"""Of the head's initial weights: a new network says nearly nothing, and its gradients are healthy."""
+from trainer.models.pyramid import Head, convolution, descended, enlarged, reflected
 
 
 class UNet(nn.Module):
@@ -42,8 +35,7 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(
             _widening(down[i + 1] + (up[i + 1] if i + 1 < stages else 0), up[i]) for i in reversed(range(stages))
         )
-        self.head = nn.Conv2d(inputs + up[0], outputs, 3, padding=1, bias=False)
-        nn.init.normal_(self.head.weight, std=HEAD_DEVIATION)
+        self.head = Head(inputs + up[0], outputs)
 
     def forward(self, frames: Tensor) -> Tensor:
         """
@@ -54,41 +46,18 @@ class UNet(nn.Module):
         frames : (batch, inputs, y, x)
         """
         y, x = frames.shape[-2:]
-        levels = [reflected(frames, 2 ** len(self.down))]
-        for halving in self.down:
-            levels.append(halving(levels[-1]))
-        maps = levels.pop()
+        *levels, maps = descended(reflected(frames, 2 ** len(self.down)), self.down)
         for widening in self.up:
             finer = levels.pop()
-            doubled = nn.functional.interpolate(maps, size=finer.shape[-2:], mode="bilinear")
-            maps = torch.cat((finer, widening(doubled)), 1)
-        with torch.autocast(maps.device.type, enabled=False):  # bfloat16 knows a motion of 3 px to 1/64 px only
-            mapped: Tensor = self.head(maps.to(self.head.weight.dtype))
+            maps = torch.cat((finer, widening(enlarged(maps, finer))), 1)
+        mapped: Tensor = self.head(maps)
         return mapped[..., :y, :x]
 
 
 def _halving(inputs: int, outputs: int, *, deep: bool) -> nn.Sequential:
-    first = _convolution(inputs, outputs, stride=2)
-    return nn.Sequential(*first, *(_convolution(outputs, outputs) if deep else ()))
+    first = convolution(inputs, outputs, stride=2)
+    return nn.Sequential(*first, *(convolution(outputs, outputs) if deep else ()))
 
 
 def _widening(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(*_convolution(inputs, outputs, affine=False))
-
-
-def _convolution(inputs: int, outputs: int, *, stride: int = 1, affine: bool = True) -> tuple[nn.Module, ...]:
-    convolution = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
-    nn.init.kaiming_normal_(convolution.weight, SLOPE)
-    return convolution, group_norm(outputs, affine=affine), nn.LeakyReLU(SLOPE, inplace=True)
-
-
-def reflected(frames: Tensor, multiple: int) -> Tensor:
-    """Continue frames to the right and downwards by mirroring, back and forth where more lacks than there is."""
-    for axis in (-2, -1):
-        length = frames.shape[axis]
-        padded = -(-length // multiple) * multiple
-        if padded > length:
-            there_and_back = max(1, 2 * (length - 1))
-            step = torch.arange(padded, device=frames.device) % there_and_back
-            frames = frames.index_select(axis, torch.minimum(step, there_and_back - step))
-    return frames
+    return nn.Sequential(*convolution(inputs, outputs, affine=False))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from trainer.models.unet import UNet, reflected
+from trainer.models.pyramid import reflected
+from trainer.models.unet import UNet
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (5, 9), (8, 16)])

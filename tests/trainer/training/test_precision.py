@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from schemas.run import Execution, Precision
+from schemas.run import Precision
 from tests.trainer.commands import run
 from tests.trainer.tiny import CPU, PROPERTIES, STEPS, changed, parameters, tiny_config
 from trainer.models.stmoe import STMoE
@@ -92,10 +92,6 @@ def test_a_context_computes_in_the_precision_of_the_device(found: str, processor
     with autocast("auto", CPU):
         product = torch.ones(2, 2) @ torch.ones(2, 2)
     assert product.dtype == {"fp32": torch.float32, "bf16": torch.bfloat16}[found]
-
-
-def test_auto_is_the_default() -> None:
-    assert Execution().precision == "auto"
 
 
 @BOTH
