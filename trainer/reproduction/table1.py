@@ -29,12 +29,28 @@ WIDE: Final[dict[Scale, int]] = {"small": 28, "paper": 128}
 Budgets = Mapping[str, Mapping[str, Any]]
 """Fields of `schedule` by row."""
 
+_PAPERS: Final[Mapping[str, Any]] = {
+    "decoder": {"steps": 2000},
+    "mim": {"steps": 500},
+    "addl": {"steps": 2000, "learning_rate": 1e-3},
+    "gates": {"steps": 200},
+    "joint": {"steps": 700},
+}
+"""Of the mixtures that are the paper's, whose MIMs start from F0."""
 BUDGETS: Final[dict[Scale, Budgets]] = {
     "small": {
-        "mim-real": {"joint": {"steps": 1500}},
-        "mim-all": {"decoder": {"steps": 7000}, "joint": {"steps": 700}},
-        "mim-all-wide": {"decoder": {"steps": 7000}, "joint": {"steps": 700}},
-        "stmoe-id": {"mim": {"steps": 2500}, "addl": {"steps": 5000}},
+        "mim-real": {"joint": {"steps": 4000}},
+        "mim-all": {"decoder": {"steps": 2500}, "joint": {"steps": 1000}},
+        "mim-all-wide": {"decoder": {"steps": 2500}, "joint": {"steps": 1000}},
+        "stmoe-id": _PAPERS,
+        "stmoe-conv": _PAPERS,
+        "stmoe-kinematic": {
+            "warm_start": False,
+            "mim": {"steps": 800},
+            "kinematic": {"steps": 2000},
+            "gates": {"steps": 200},
+            "joint": {"steps": 1000},
+        },
     },
     "paper": {
         "mim-real": {"joint": {"steps": 100_000, "batch": 16, "learning_rate": 5e-4, "validate_every": 500}},
