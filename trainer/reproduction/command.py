@@ -41,7 +41,7 @@ def reproduce(
     Render, train and evaluate what a TABLE of the paper compares, and print the page with its numbers and verdicts.
 
     Jobs that do not depend on each other run side by side. The same command again continues what was cut off and tries
-    again what failed; more --seeds extend it.
+    again what failed; more --seeds or --rows extend it.
     """
     from trainer.reproduction import talk
     from trainer.reproduction.processes import cores

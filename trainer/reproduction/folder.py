@@ -13,8 +13,6 @@ PLAN = "plan.json"
 LOCK = "lock"
 VERSION: Final = 1
 """Of the layout of a folder of results."""
-GROWS: Final = "seeds"
-"""The one field of a plan that may grow."""
 
 
 @contextmanager
@@ -58,7 +56,7 @@ def claim(folder: Path, identity: Mapping[str, Any]) -> None:
 
     Parameters
     ----------
-    identity : what the plan was made for, ready for JSON; `seeds` may be more than there
+    identity : what the plan was made for, ready for JSON; `seeds` and `rows` may be more than there
 
     Raises
     ------
@@ -94,9 +92,7 @@ def check(folder: Path, identity: Mapping[str, Any]) -> None:
             f"{folder} has version {version}, this installation reads {VERSION}; use that one, or give another --out"
         )
     for name, ours in identity.items():
-        if name == GROWS and theirs.get(name, 0) <= ours:
-            continue
-        if theirs.get(name) != ours:
+        if not _extends(name, theirs.get(name), ours):
             raise InputError(
                 f"{folder} holds results of another plan: {name} is {_shown(theirs.get(name))} there and "
                 f"{_shown(ours)} here; give another --out, or what it began with"
@@ -109,6 +105,17 @@ def cannot_write(folder: Path, error: OSError) -> InputError:
         f"{folder} cannot be written: {(error.strerror or str(error)).lower()}; mend that and run the same command "
         "again, what is finished is kept"
     )
+
+
+def _extends(name: str, theirs: Any, ours: Any) -> bool:
+    """Return whether a field of a plan is what it was, or more of it where that leaves finished jobs as they are."""
+    match name, theirs:
+        case "seeds", int():
+            return bool(theirs <= ours)
+        case "rows", list():
+            return set(theirs) <= set(ours)
+        case _:
+            return bool(theirs == ours)
 
 
 def _shown(value: Any) -> str:

@@ -38,6 +38,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
+def test_rows_are_added_and_none_is_left_out(folder: Path) -> None:
+    claim(folder, {**IDENTITY, "rows": ["c", "a", "b"]})
+    assert json.loads((folder / PLAN).read_text())["rows"] == ["c", "a", "b"]
+    assert refused(folder).startswith("holds results of another plan: rows is c,a,b there and a,b here")
+
+
 def test_the_same_plan_comes_back_and_seeds_are_added(folder: Path) -> None:
     before = (folder / PLAN).read_bytes()
     claim(folder, IDENTITY)
