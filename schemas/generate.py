@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from schemas.model import Model
+from schemas.real_store import RealStoreAttributes
+from schemas.recipe import Recipe
 from schemas.render import RenderSpec
 from schemas.run import RunConfig
 from schemas.store import StoreAttributes
@@ -17,6 +19,8 @@ MODELS: dict[str, type[Model]] = {
     "render_spec.json": RenderSpec,
     "run_config.json": RunConfig,
     "store_attributes.json": StoreAttributes,
+    "recipe.json": Recipe,
+    "real_store_attributes.json": RealStoreAttributes,
 }
 
 

@@ -1,5 +1,6 @@
 """The layout of a store: arrays, dimensions, dtypes, units and attributes. Each program has its own writer of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -178,21 +179,34 @@ def table_layouts(spec: RenderSpec) -> tuple[ArrayLayout, ...]:
     """Return the layouts of the parameter table's columns for a spec."""
     columns = OBJECT_COLUMNS + SEQUENCE_COLUMNS + ((SPLIT_COLUMN,) if spec.splits else ())
     lengths = {"object": spec.objects.count[1], "component": COMPONENTS, "vertex": MAX_POLYGON_VERTICES}
-    return tuple(
-        ArrayLayout(
-            name=column.name,
-            dtype=column.dtype,
-            dimensions=("sequence", *column.dimensions),
-            shape=tuple(lengths[dimension] for dimension in column.dimensions),
-            attributes=_column_attributes(column),
-        )
-        for column in columns
+    return tuple(column_layout(column, lengths) for column in columns)
+
+
+def column_layout(column: Column, lengths: Mapping[str, int]) -> ArrayLayout:
+    """
+    Return the layout of a column.
+
+    Parameters
+    ----------
+    lengths : of its dimensions but `sequence`, by name
+    """
+    return ArrayLayout(
+        name=column.name,
+        dtype=column.dtype,
+        dimensions=("sequence", *column.dimensions),
+        shape=tuple(lengths[dimension] for dimension in column.dimensions),
+        attributes=_column_attributes(column),
     )
 
 
 def chunk_sequences(spec: RenderSpec) -> int:
     """Return the sequences of one chunk: the largest power of two within 4 MiB of `frames` and 1,024, at least 1."""
-    fit = CHUNK_BYTES // frame_layouts(spec)[-1].sequence_bytes
+    return chunk_length(frame_layouts(spec)[-1].sequence_bytes)
+
+
+def chunk_length(sequence_bytes: int) -> int:
+    """Return the sequences of one chunk, as `chunk_sequences`, by the bytes of one sequence of `frames`."""
+    fit = CHUNK_BYTES // sequence_bytes
     return min(MAX_CHUNK_SEQUENCES, 1 << max(fit.bit_length() - 1, 0))
 
 

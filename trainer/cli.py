@@ -21,9 +21,10 @@ from schemas.run import Data, Execution, ModelKind, Network, Precision, RunConfi
 from trainer import progress
 from trainer.asking import config_of, parsed_stores
 from trainer.reproduction.command import reproduce
+from trainer.sources.command import prepare
 
 INTERRUPTED, TERMINATED = 130, 143
-CONTINUED = frozenset({"fit", "reproduce"})
+CONTINUED = frozenset({"fit", "prepare", "reproduce"})
 """Commands that go on where they were interrupted."""
 NEEDED_PACKAGES = frozenset({"matplotlib", "PIL", "tensorboard", "torch"})
 """What the extra `trainer` brings."""
@@ -234,6 +235,7 @@ def report(*, run: str, real: str | None, out: str | None, device: str) -> None:
     click.echo(str(write_report(Path(run), store=real, out=None if out is None else Path(out), device=device)))
 
 
+trainer.add_command(prepare)
 trainer.add_command(reproduce)
 
 

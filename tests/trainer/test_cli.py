@@ -16,6 +16,7 @@ import pytest
 import torch
 import yaml
 
+from schemas.recipe import Recipe
 from schemas.run import RUN_VERSION, Data, Execution, Network, RunConfig
 from tests.commands import ROOT, Done, finished
 from tests.stores import change_attributes
@@ -38,6 +39,8 @@ SURFACE = {
     "evaluate": {"RUN...", "--real", "--split", "--out", "--device", "--json"},
     "predict": {"RUN", "SOURCE", "--out", "--steps", "--start", "--count", "--size", "--device", "--overwrite"},
     "report": {"RUN", "--real", "--out", "--device"},
+    "prepare": {"{kth|video|array}", "SOURCE", "--out", "--size", "--crop", "--frames", "--stride", "--every"}
+    | {"--split-by", "--shares", "--seed", "--train", "--axes", "--on-damage", "--workers", "--overwrite", "--json"},
     "reproduce": {
         "{table1}",
         "--scale",
@@ -60,9 +63,10 @@ def test_the_surface_is_frozen() -> None:
 
 @pytest.mark.parametrize("name", SURFACE)
 def test_every_parameter_is_read(name: str) -> None:
-    """Those that a command takes as **asked become arguments of config_of; test_asking tries each of these."""
+    """Those that a command takes as **asked are read by a function; test_asking and test_command try each of these."""
     rest, takes_more = passed_on(trainer.commands[name])
-    assert rest <= (set(inspect.signature(config_of).parameters) if takes_more else set())
+    readers = {"fit": set(inspect.signature(config_of).parameters), "prepare": {"size", *Recipe.model_fields}}
+    assert rest <= (readers[name] if takes_more else set())
 
 
 WITHOUT_DEFAULT = {"--config", "--synthetic", "--real", "--real-sequences", "--phase", "--expert", "--data"}

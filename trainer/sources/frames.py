@@ -1,6 +1,5 @@
 """The newest frames of a video, an image folder or an array: what a forecast starts from."""
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,14 +8,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from schemas.errors import InputError, MissingExtraError
+from schemas.errors import InputError
+from trainer.sources.images import IMAGE_SUFFIXES, images_in, read_image, said
+from trainer.sources.resize import FULL_SCALE, area_averaged
+from trainer.sources.video import ADVICE, grey, open_video
 
 Array = NDArray[np.float32]
-
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".webp"})
-"""Of the files in a folder that are its frames; all others are passed over."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,28 +60,6 @@ def open_frames(path: Path, last: int, size: tuple[int, int] | None = None) -> N
     return _held(path, _resized(_read_video(path, last), size))
 
 
-def area_averaged(frames: NDArray[Any], size: tuple[int, int]) -> Array:
-    """
-    Resize frames; every px becomes the mean of the area that it covers, so that no brightness is lost.
-
-    Parameters
-    ----------
-    frames : (..., y, x)
-    size : (y, x) px of the result, >= 1
-
-    Returns
-    -------
-    (..., size[0], size[1]) float32
-    """
-    by_y, by_x = (_coverage(now, then) for now, then in zip(frames.shape[-2:], size, strict=True))
-    resized: Array = by_y @ frames.astype(np.float32) @ by_x.T
-    return resized
-
-
-_FULL_SCALE = {"uint8": 255.0, "uint16": 65_535.0}
-_ADVICE = "give a video, a folder of images or a .npy"
-
-
 def _held(path: Path, frames: Array) -> NewestFrames:
     """Return one sequence (time, y, x) that is in memory."""
     return NewestFrames(name=str(path), n=1, shape=frames.shape, read=lambda start, stop: frames[None][start:stop])
@@ -91,15 +67,6 @@ def _held(path: Path, frames: Array) -> NewestFrames:
 
 def _resized(frames: Array, size: tuple[int, int] | None) -> Array:
     return frames if size is None or size == frames.shape[-2:] else area_averaged(frames, size)
-
-
-def _coverage(now: int, then: int) -> Array:
-    """Return the share that each of `now` px has in each of `then` px along one axis, (then, now); rows sum to 1."""
-    edges = np.arange(then + 1) * (now / then)
-    left, right = np.arange(now), np.arange(1, now + 1)
-    overlap = np.minimum(edges[1:, None], right) - np.maximum(edges[:-1, None], left)
-    shares: Array = (np.clip(overlap, 0, None) * (then / now)).astype(np.float32)
-    return shares
 
 
 def _require_frames(path: Path, found: int, last: int) -> None:
@@ -119,7 +86,7 @@ def _stacked(path: Path, frames: Iterable[NDArray[Any]]) -> Array:
 
 
 def _fractions(path: Path, values: NDArray[Any]) -> Array:
-    if full := _FULL_SCALE.get(values.dtype.name):
+    if full := FULL_SCALE.get(values.dtype.name):
         return (values / np.float32(full)).astype(np.float32)
     low, high = float(values.min()), float(values.max())
     if not (low >= 0 and high <= 1):  # neither holds for NaN
@@ -132,10 +99,10 @@ def _open_array(path: Path, last: int, size: tuple[int, int] | None) -> NewestFr
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is no .npy that can be read: {_said(error)}; write one with numpy.save") from error
+        raise InputError(f"{path} is no .npy that can be read: {said(error)}; write one with numpy.save") from error
     if array.ndim not in (3, 4) or 0 in array.shape:
         raise InputError(f"{path} has the shape {array.shape}; give (time, y, x) or (sequence, time, y, x)")
-    if array.dtype.name not in _FULL_SCALE and array.dtype.kind != "f":
+    if array.dtype.name not in FULL_SCALE and array.dtype.kind != "f":
         raise InputError(f"{path} holds {array.dtype.name}; give uint8, uint16, or floats in [0, 1]")
     sequences = array if array.ndim == 4 else array[None]
     _require_frames(path, sequences.shape[1], last)
@@ -148,78 +115,19 @@ def _open_array(path: Path, last: int, size: tuple[int, int] | None) -> NewestFr
 
 
 def _read_folder(path: Path, last: int) -> Array:
-    files = sorted((file for file in path.iterdir() if _is_image(file)), key=_natural)
+    files = images_in(path)
     if not files:
-        raise InputError(f"{path} has no images ({', '.join(sorted(IMAGE_SUFFIXES))}) and is no store; {_ADVICE}")
+        raise InputError(f"{path} has no images ({', '.join(sorted(IMAGE_SUFFIXES))}) and is no store; {ADVICE}")
     _require_frames(path, len(files), last)
-    return _stacked(path, map(_read_image, files[-last:]))
-
-
-def _is_image(file: Path) -> bool:
-    return file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".") and file.is_file()
-
-
-def _natural(file: Path) -> list[tuple[int, int, str]]:
-    """Return a key that puts 2 before 10."""
-    words = re.findall(r"\d+|\D+", file.name)
-    return [(0, int(word), "") if word.isdecimal() else (1, 0, word) for word in words]
-
-
-def _read_image(file: Path) -> NDArray[Any]:
-    try:
-        with Image.open(file) as image:
-            if image.mode == "F":
-                return np.asarray(image)
-            if image.mode.startswith("I"):
-                return _of_16_bits(file, np.asarray(image))
-            return np.asarray(image.convert("L"))
-    except InputError:
-        raise
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        Image.DecompressionBombError,
-    ) as error:  # Pillow has many for broken files
-        raise InputError(f"{file} is no image that can be read: {_said(error)}; mend or remove it") from error
-
-
-def _of_16_bits(file: Path, values: NDArray[Any]) -> NDArray[np.uint16]:
-    """Return what Pillow holds in 16 or in 32 bits."""
-    low, high = int(values.min()), int(values.max())
-    if low < 0 or high > _FULL_SCALE["uint16"]:
-        raise InputError(f"{file} has values from {low} to {high}; give images of 8 or 16 bits")
-    return values.astype(np.uint16)
+    return _stacked(path, map(read_image, files[-last:]))
 
 
 def _read_video(path: Path, last: int) -> Array:
-    try:
-        import av
-    except ImportError:
-        raise MissingExtraError(
-            f"{path} needs PyAV, which is not installed; pip install 'stmoe-synth[real]', or give images or a .npy"
-        ) from None
     newest: deque[Any] = deque(maxlen=last)
     count = 0
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise InputError(f"{path} has no pictures; {_ADVICE}")
-            for frame in container.decode(video=0):
-                newest.append(frame)
-                count += 1
-            _require_frames(path, count, last)
-            return _stacked(path, (_grey(frame) for frame in newest))
-    except av.FFmpegError as error:
-        where = f" after frame {count}" if count else ""
-        raise InputError(f"{path} cannot be read as a video{where}: {_said(error)}; {_ADVICE}") from error
-
-
-def _grey(frame: Any) -> NDArray[Any]:
-    deep = any(component.bits > 8 for component in frame.format.components)
-    return np.asarray(frame.to_ndarray(format="gray16le" if deep else "gray"))
-
-
-def _said(error: BaseException) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(text.split())[:160].rstrip(".").lower()
+    with open_video(path) as video:
+        for frame in video.frames:
+            newest.append(frame)
+            count += 1
+        _require_frames(path, count, last)
+        return _stacked(path, (grey(frame) for frame in newest))

@@ -1,6 +1,5 @@
 """The newest frames of videos, image folders and arrays: exact values, natural order, and one line for each mistake."""
 
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from PIL import Image
 
 from schemas.errors import InputError
 from tests.shared_data import shared_file
+from tests.trainer.sources.footage import folder_of, video_of
 from trainer.sources.frames import NewestFrames, area_averaged, open_frames
 
 RNG = np.random.default_rng(3)
@@ -26,26 +26,6 @@ def values(source: NewestFrames) -> NDArray[np.float32]:
     assert found.dtype == np.float32
     assert found.shape == (source.n, *source.shape)
     return found
-
-
-def folder_of(path: Path, frames: NDArray[Any], suffix: str = ".png") -> Path:
-    path.mkdir()
-    for number, frame in enumerate(frames):
-        Image.fromarray(frame).save(path / f"frame{number}{suffix}")
-    return path
-
-
-def video_of(path: Path, frames: NDArray[np.uint8], codec: str = "ffv1", pixels: str = "gray") -> Path:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=Fraction(10))
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = pixels
-        for frame in frames:
-            container.mux(
-                stream.encode(av.VideoFrame.from_ndarray(frame, format="gray" if frame.ndim == 2 else "rgb24"))
-            )
-        container.mux(stream.encode())
-    return path
 
 
 def test_folder_is_read_in_natural_order(tmp_path: Path) -> None:

@@ -1,0 +1,75 @@
+"""Videos as grey levels, decoded by FFmpeg frame after frame."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.errors import InputError, MissingExtraError
+from trainer.sources.images import said
+
+ADVICE = "give a video, a folder of images or a .npy"
+WHOLE: Final = 0.99
+"""Share of the frames that a file says it has, from which on it is not cut off: some programs count wrong by a few."""
+
+
+class OpenVideo(NamedTuple):
+    """
+    A video that is open.
+
+    cadence : s between two frames; None where the file does not say
+    frames : FFmpeg's, one after the other
+    """
+
+    cadence: float | None
+    frames: Iterator[Any]
+
+
+@contextmanager
+def open_video(path: Path) -> Iterator[OpenVideo]:
+    """
+    Open a video and decode it on the way; what lies behind damage is never reached.
+
+    Raises
+    ------
+    InputError
+        it is no video, has no pictures, or is damaged or cut off: then the message says after which frame.
+    MissingExtraError
+        PyAV is not installed.
+    """
+    try:
+        import av
+    except ImportError:
+        raise MissingExtraError(
+            f"{path} needs PyAV, which is not installed; pip install 'stmoe-synth[real]', or give images or a .npy"
+        ) from None
+    count = 0
+
+    def counted(container: Any) -> Iterator[Any]:
+        nonlocal count
+        for frame in container.decode(video=0):
+            yield frame
+            count += 1
+        promised = container.streams.video[0].frames  # 0 where the file does not say
+        if count < WHOLE * promised:
+            raise InputError(f"{path} ends after {count} of {promised} frames; get it again")
+
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise InputError(f"{path} has no pictures; {ADVICE}")
+            stream = container.streams.video[0]
+            rate = stream.average_rate
+            yield OpenVideo(float(1 / rate) if rate else None, counted(container))
+    except av.FFmpegError as error:
+        where = f" after frame {count}" if count else ""
+        raise InputError(f"{path} cannot be read as a video{where}: {said(error)}; {ADVICE}") from error
+
+
+def grey(frame: Any) -> NDArray[Any]:
+    """Return a frame of FFmpeg's as (y, x) grey levels, uint8, or uint16 where it has more than 8 bits."""
+    deep = any(component.bits > 8 for component in frame.format.components)
+    return np.asarray(frame.to_ndarray(format="gray16le" if deep else "gray"))
