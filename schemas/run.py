@@ -14,7 +14,7 @@ RUN_VERSION: Final = 1
 
 Scale = Literal["small", "paper"]
 ModelKind = Literal["stmoe-id", "stmoe-conv", "stmoe-kinematic", "mim"]
-ExpertKind = Literal["mim", "addl", "kinematic-translation", "kinematic-rotation"]
+ExpertKind = Literal["mim", "addl", "kinematic-translation", "kinematic-rotation", "kinematic-intensity"]
 Attention = Literal["pixelwise", "uniform", "none", "mean"]
 Precision = Literal["auto", "fp32", "bf16"]
 
@@ -24,7 +24,11 @@ PROPERTIES = ("translation", "rotation", "intensity")
 """Names of the experts where neither the model nor the data name any."""
 SPECIAL: Final[dict[ModelKind, dict[str, ExpertKind]]] = {
     "stmoe-id": {"translation": "addl"},
-    "stmoe-kinematic": {"translation": "kinematic-translation", "rotation": "kinematic-rotation"},
+    "stmoe-kinematic": {
+        "translation": "kinematic-translation",
+        "rotation": "kinematic-rotation",
+        "intensity": "kinematic-intensity",
+    },
 }
 """Experts of a model that are no MIM, by property."""
 _Value = TypeVar("_Value")
@@ -102,7 +106,7 @@ class Kinematic(Model):
     """Size of the estimator of a kinematic expert."""
 
     channels: tuple[Annotated[int, Field(ge=2, le=1024)], ...] = Field(
-        (12, 16, 24, 32), min_length=1, max_length=7, description="at each size, from the frame's own down by halves"
+        (14, 18, 28, 40), min_length=1, max_length=7, description="at each size, from the frame's own down by halves"
     )
 
 
@@ -127,7 +131,7 @@ class Network(Model):
     experts: Annotated[dict[str, ExpertKind], AfterValidator(_ordered)] = Field(
         {},
         description="kind by name; empty: one for each synthetic store, in stmoe-id ADDL for translation, in "
-        "stmoe-kinematic kinematics for translation and rotation, else MIM",
+        "stmoe-kinematic kinematics for translation, rotation and intensity, else MIM",
     )
     attention: Attention = Field("pixelwise", description="of the gates; none adds the experts, mean averages them")
     rollout: Literal["stateful", "window"] = Field(

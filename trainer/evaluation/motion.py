@@ -8,7 +8,7 @@ from torch import Tensor
 
 from schemas.store import PROPERTY_BITS
 from trainer.data.stores import SequenceStore
-from trainer.models.kinematic import Kinematic, KinematicTranslation
+from trainer.models.kinematic import Kinematic, KinematicIntensity, KinematicTranslation
 from trainer.models.stmoe import STMoE
 
 MASK: Final = "mask"
@@ -25,7 +25,11 @@ LEAST: Final = 4
 
 def kinematic_experts(network: STMoE) -> dict[str, Kinematic]:
     """Return the experts of a network that estimate motion, by name."""
-    return {name: expert for name, expert in network.experts.items() if isinstance(expert, Kinematic)}
+    return {
+        name: expert
+        for name, expert in network.experts.items()
+        if isinstance(expert, Kinematic) and not isinstance(expert, KinematicIntensity)
+    }
 
 
 class MotionErrors:

@@ -51,6 +51,21 @@ class Rotation(NamedTuple):
     spread: Tensor
 
 
+class Intensity(NamedTuple):
+    """
+    Growth of every pixel of a forecast.
+
+    growth : (batch, 1, y, x), 1/frame, logarithm of the factor; negative where things decay
+    spread : (batch, 2, y, x), as of `Translation`
+    """
+
+    growth: Tensor
+    spread: Tensor
+
+
+Motion = Translation | Rotation | Intensity
+
+
 class KinematicState(NamedTuple):
     """
     What is carried from step to step.
@@ -60,7 +75,7 @@ class KinematicState(NamedTuple):
     elapsed : frames since then
     """
 
-    motion: Translation | Rotation
+    motion: Motion
     newest: Tensor
     elapsed: int = 0
 
@@ -76,14 +91,15 @@ class Kinematic(nn.Module, ABC):
     ----------
     channels : of the estimator at each size
     inputs : of the estimator, channels
+    outputs : of the estimator: maps of motion, and two of uncertainty
     """
 
-    def __init__(self, *, channels: Sequence[int], inputs: int) -> None:
+    def __init__(self, *, channels: Sequence[int], inputs: int, outputs: int = MOTION + 2) -> None:
         super().__init__()
-        self.estimator = Estimator(channels=channels, inputs=inputs, outputs=MOTION + 2)
+        self.estimator = Estimator(channels=channels, inputs=inputs, outputs=outputs)
 
     @abstractmethod
-    def estimate(self, inputs: Tensor) -> Translation | Rotation:
+    def estimate(self, inputs: Tensor) -> Motion:
         """
         Estimate the motion at the newest of some frames.
 
@@ -119,7 +135,7 @@ class Kinematic(nn.Module, ABC):
         elapsed = state.elapsed + 1
         return moved(state.newest, state.motion, elapsed), state._replace(elapsed=elapsed)
 
-    def forecast(self, inputs: Tensor, newest: Tensor, horizon: int) -> tuple[Tensor, Translation | Rotation]:
+    def forecast(self, inputs: Tensor, newest: Tensor, horizon: int) -> tuple[Tensor, Motion]:
         """
         Estimate the motion from some frames, and move another on by it: the clean twin of the newest, in training.
 
@@ -169,7 +185,7 @@ class KinematicTranslation(Kinematic):
         inputs : (batch, time, 1, y, x), l frames, oldest first
         """
         maps = self.estimator(_with_differences(inputs[:, :, 0]))
-        return Translation(2.0 * maps[:, 0:2], 0.2 * maps[:, 2:4], _spread(maps))
+        return Translation(2.0 * maps[:, 0:2], 0.2 * maps[:, 2:4], _spread(maps[:, MOTION:]))
 
 
 class KinematicRotation(Kinematic):
@@ -215,9 +231,64 @@ class KinematicRotation(Kinematic):
         return _rotation(maps)
 
 
-def moved(newest: Tensor, motion: Translation | Rotation, elapsed: float) -> Tensor:
-    """Move or turn a frame on; as `translated` and `rotated`."""
-    return translated(newest, motion, elapsed) if isinstance(motion, Translation) else rotated(newest, motion, elapsed)
+class KinematicIntensity(Kinematic):
+    """
+    Let things grow and decay: a kinematic expert for intensity.
+
+    Every pixel x of a forecast has a growth g; what is there spreads, as by a convolution at every step (section 3.2)::
+
+        Yhat_s(x) = exp(g(x) s) (k(V_s(x)) * Y)(x)
+
+    with Y the newest real frame and k a Gaussian of the variance V_s (as for translation).
+
+    Parameters
+    ----------
+    channels : of the estimator
+    input_frames : l, >= 2
+    """
+
+    def __init__(self, *, channels: Sequence[int], input_frames: int) -> None:
+        super().__init__(channels=channels, inputs=2 * input_frames - 1, outputs=3)
+
+    def estimate(self, inputs: Tensor) -> Intensity:
+        """
+        Estimate the growth at the newest of some frames.
+
+        Parameters
+        ----------
+        inputs : (batch, time, 1, y, x), l frames, oldest first
+        """
+        maps = self.estimator(_with_differences(inputs[:, :, 0]))
+        return Intensity(0.2 * maps[:, :1], _spread(maps[:, 1:]))
+
+
+def moved(newest: Tensor, motion: Motion, elapsed: float) -> Tensor:
+    """Move, turn or grow a frame on; as `translated`, `rotated` and `grown`."""
+    match motion:
+        case Translation():
+            return translated(newest, motion, elapsed)
+        case Rotation():
+            return rotated(newest, motion, elapsed)
+        case Intensity():
+            return grown(newest, motion, elapsed)
+
+
+def grown(newest: Tensor, motion: Intensity, elapsed: float) -> Tensor:
+    """
+    Let a frame grow or decay.
+
+    Parameters
+    ----------
+    newest : (batch, 1, y, x)
+    motion : at that frame
+    elapsed : s, frames
+
+    Returns
+    -------
+    (batch, 1, y, x)
+    """
+    spread = (copies(newest) * shares(_variance(motion.spread, elapsed))).sum(1, keepdim=True)
+    return spread * (motion.growth * elapsed).exp()
 
 
 def translated(newest: Tensor, motion: Translation, elapsed: float) -> Tensor:
@@ -262,11 +333,11 @@ def rotated(newest: Tensor, motion: Rotation, elapsed: float) -> Tensor:
 
 
 def _rotation(maps: Tensor) -> Rotation:
-    return Rotation(0.5 * maps[:, 0:1], 0.05 * maps[:, 1:2], 4.0 * maps[:, 2:4], _spread(maps))
+    return Rotation(0.5 * maps[:, 0:1], 0.05 * maps[:, 1:2], 4.0 * maps[:, 2:4], _spread(maps[:, MOTION:]))
 
 
 def _spread(maps: Tensor) -> Tensor:
-    growth = softplus(maps[:, MOTION:] - CERTAIN)
+    growth = softplus(maps - CERTAIN)
     return torch.cat((0.1 * growth[:, :1], 0.05 * growth[:, 1:]), 1)
 
 

@@ -17,6 +17,7 @@ SEQUENCE: Final[dict[Scale, dict[str, float]]] = {
         "addl": 0.011,
         "kinematic-translation": 0.0045,
         "kinematic-rotation": 0.0045,
+        "kinematic-intensity": 0.003,
         "gates": 0.024,
     },
     "paper": {
@@ -24,6 +25,7 @@ SEQUENCE: Final[dict[Scale, dict[str, float]]] = {
         "addl": 0.003,
         "kinematic-translation": 0.003,
         "kinematic-rotation": 0.003,
+        "kinematic-intensity": 0.003,
         "gates": 0.001,
     },
 }

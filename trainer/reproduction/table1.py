@@ -45,8 +45,6 @@ BUDGETS: Final[dict[Scale, Budgets]] = {
         "stmoe-id": _PAPERS,
         "stmoe-conv": _PAPERS,
         "stmoe-kinematic": {
-            "warm_start": False,
-            "mim": {"steps": 800},
             "kinematic": {"steps": 2000},
             "gates": {"steps": 200},
             "joint": {"steps": 1000},

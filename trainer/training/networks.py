@@ -13,7 +13,7 @@ from schemas.run import ALL, ExpertKind, RunConfig
 from trainer.models.addl import ADDL
 from trainer.models.decoder import ConvolutionDecoder, IdentityDecoder
 from trainer.models.gating import ConstantGate, PixelwiseGate, UniformGate
-from trainer.models.kinematic import KinematicRotation, KinematicTranslation
+from trainer.models.kinematic import KinematicIntensity, KinematicRotation, KinematicTranslation
 from trainer.models.mim import MIM
 from trainer.models.stmoe import STMoE
 from trainer.training.phases import DECODER, Phase
@@ -172,9 +172,15 @@ def _expert(config: RunConfig, kind: ExpertKind) -> nn.Module:
                 padding=addl.padding,
                 compose=addl.compose,
             )
-        case "kinematic-translation" | "kinematic-rotation":
-            kinematic = KinematicTranslation if kind == "kinematic-translation" else KinematicRotation
-            return kinematic(channels=config.model.kinematic.channels, input_frames=config.data.input_frames)
+        case "kinematic-translation" | "kinematic-rotation" | "kinematic-intensity":
+            return _KINEMATIC[kind](channels=config.model.kinematic.channels, input_frames=config.data.input_frames)
+
+
+_KINEMATIC: dict[ExpertKind, Callable[..., nn.Module]] = {
+    "kinematic-translation": KinematicTranslation,
+    "kinematic-rotation": KinematicRotation,
+    "kinematic-intensity": KinematicIntensity,
+}
 
 
 def _gate(config: RunConfig, phase: Phase) -> nn.Module:

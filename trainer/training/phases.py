@@ -160,7 +160,7 @@ def _how(schedule: Schedule, kind: ExpertKind) -> tuple[Objective, Budget, tuple
             return "one-step", schedule.mim, ()
         case "addl":
             return "advection", schedule.addl, ()
-        case "kinematic-translation":
+        case "kinematic-translation" | "kinematic-intensity":
             return "kinematics", schedule.kinematic, (CLEAN,)
         case "kinematic-rotation":
             return "kinematics", schedule.kinematic, (CLEAN, *TURNING)

@@ -1,18 +1,24 @@
 """Given the true motion, kinematic experts render what datagen renders; they learn motion from frames alone."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from datagen import RenderSpec, render_sequences
+from schemas.run import PROPERTIES
 from trainer.models.blurring import WIDEST
 from trainer.models.kinematic import (
+    Intensity,
+    Kinematic,
+    KinematicIntensity,
     KinematicRotation,
     KinematicTranslation,
     Rotation,
     Translation,
+    grown,
     rotated,
     translated,
 )
@@ -96,6 +102,29 @@ def test_true_turning_forecasts_a_rotation() -> None:
     assert forecast[seen].mean() < 0.05 * still[seen].mean()
 
 
+def test_true_growth_forecasts_an_intensity() -> None:
+    frames, table = rendered("intensity", {}, 64)
+    newest = frames[:, INPUTS - 1]
+    spread = torch.stack((table["kernel_sigma"].square().mean(1), torch.zeros(64)), 1)  # of a Gaussian step, isotropic
+    motion = Intensity(everywhere(table["growth"].log()[:, None]), everywhere(spread))
+    seen = in_view(frames) & (frames.flatten(1).amax(1) < 1)  # nothing is clipped
+    assert seen.sum() >= 4
+    for lead in (1, 3):
+        truth = frames[:, INPUTS - 1 + lead]
+        assert error(grown(newest, motion, lead), truth)[seen].mean() < 0.1 * error(newest, truth)[seen].mean()
+
+
+def test_mass_grows_by_one_factor_in_every_frame() -> None:
+    newest = torch.zeros(2, 1, 40, 40)
+    newest[..., 16:24, 16:24] = torch.rand(2, 1, 8, 8)
+    motion = Intensity(
+        torch.full((2, 1, 40, 40), -0.1), torch.tensor([0.2, 0.01])[None, :, None, None].expand(2, 2, 40, 40)
+    )
+    for elapsed in (1, 2, 4):
+        mass = grown(newest, motion, elapsed).sum((1, 2, 3))
+        torch.testing.assert_close(mass, newest.sum((1, 2, 3)) * 0.904837418**elapsed)
+
+
 def test_older_frames_are_turned_forward_by_the_estimate_before_it_is_corrected() -> None:
     frames, table = rendered("rotation", {"angular_jerk": [0, 0]}, 6)
     true, seen = true_rotation(table), list[Tensor]()
@@ -128,6 +157,7 @@ def test_without_spread_and_motion_a_frame_stays_as_it_is() -> None:
     torch.testing.assert_close(translated(newest, Translation(nothing, nothing, nothing), 3), newest)
     still = Rotation(nothing[:, :1], nothing[:, :1], torch.rand(2, 2, 12, 16), nothing)
     torch.testing.assert_close(rotated(newest, still, 3), newest)
+    torch.testing.assert_close(grown(newest, Intensity(nothing[:, :1], nothing), 3), newest)
 
 
 @pytest.mark.parametrize("spread", [(WIDEST / 4, 0.0), (0.0, WIDEST / 16)])
@@ -143,21 +173,21 @@ def test_the_variance_of_a_place_grows_with_time(spread: tuple[float, float]) ->
         assert variance == pytest.approx(spread[0] * elapsed + spread[1] * elapsed**2, rel=0.04)
 
 
-def experts() -> list[KinematicTranslation | KinematicRotation]:
+def experts() -> list[Kinematic]:
     torch.manual_seed(0)
-    kinds = (KinematicTranslation, KinematicRotation)
-    return [kind(channels=(4, 4, 6), input_frames=INPUTS) for kind in kinds]
+    sizes: dict[str, Any] = {"channels": (4, 4, 6), "input_frames": INPUTS}
+    return [KinematicTranslation(**sizes), KinematicRotation(**sizes), KinematicIntensity(**sizes)]
 
 
 @pytest.mark.parametrize("expert", experts(), ids=lambda expert: type(expert).__name__)
-def test_a_new_expert_repeats_the_newest_frame_nearly(expert: KinematicTranslation | KinematicRotation) -> None:
+def test_a_new_expert_repeats_the_newest_frame_nearly(expert: Kinematic) -> None:
     inputs = torch.rand(2, INPUTS, 1, 16, 16)
     forecast, _ = expert.step(inputs[:, -1], expert.begin(inputs))
     assert (forecast - inputs[:, -1]).abs().mean() < 0.02
 
 
 @pytest.mark.parametrize("expert", experts(), ids=lambda expert: type(expert).__name__)
-def test_an_expert_looks_at_the_real_frames_alone(expert: KinematicTranslation | KinematicRotation) -> None:
+def test_an_expert_looks_at_the_real_frames_alone(expert: Kinematic) -> None:
     inputs = torch.rand(2, INPUTS, 1, 16, 16)
     state = expert.begin(inputs)
     first, after = expert.step(inputs[:, -1], state)
@@ -167,7 +197,7 @@ def test_an_expert_looks_at_the_real_frames_alone(expert: KinematicTranslation |
 
 
 @pytest.mark.parametrize("expert", experts(), ids=lambda expert: type(expert).__name__)
-def test_every_parameter_has_a_gradient(expert: KinematicTranslation | KinematicRotation) -> None:
+def test_every_parameter_has_a_gradient(expert: Kinematic) -> None:
     inputs = torch.rand(2, INPUTS, 1, 16, 16)
     state = expert.begin(inputs)
     for _ in range(2):
@@ -182,8 +212,9 @@ def test_every_parameter_has_a_gradient(expert: KinematicTranslation | Kinematic
     [
         (lambda image, a, b, c: translated(image, Translation(a, b, c.square()), 2), (2, 2, 2)),
         (lambda image, a, b, c: rotated(image, Rotation(a[:, :1], a[:, 1:], b, c.square()), 2), (2, 2, 2)),
+        (lambda image, a, b: grown(image, Intensity(a, b.square()), 2), (1, 2)),
     ],
-    ids=["translation", "rotation"],
+    ids=["translation", "rotation", "intensity"],
 )
 def test_gradients_are_true(forecast: Callable[..., Tensor], maps: tuple[int, ...]) -> None:
     generator = torch.Generator().manual_seed(0)
@@ -193,8 +224,8 @@ def test_gradients_are_true(forecast: Callable[..., Tensor], maps: tuple[int, ..
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("expert", "prop"), list(zip(experts(), ("translation", "rotation"), strict=True)))
-def test_motion_is_learnt_from_frames_alone(expert: KinematicTranslation | KinematicRotation, prop: str) -> None:
+@pytest.mark.parametrize(("expert", "prop"), list(zip(experts(), PROPERTIES, strict=True)))
+def test_motion_is_learnt_from_frames_alone(expert: Kinematic, prop: str) -> None:
     frames, _ = rendered(prop, {}, 8)
     optimiser = torch.optim.Adam(expert.parameters(), 5e-3)
     inputs, truth = frames[:, :INPUTS], frames[:, INPUTS:]

@@ -25,7 +25,7 @@ def names(config: RunConfig) -> list[str]:
     return list(named(config))
 
 
-@pytest.mark.parametrize("kind", ["stmoe-id", "stmoe-conv", "stmoe-kinematic"])
+@pytest.mark.parametrize("kind", ["stmoe-id", "stmoe-conv"])
 def test_a_mixture_has_local_phases_then_gates_then_all(kind: str) -> None:
     phases = named(run_of(kind))
     assert list(phases) == ["decoder", *EXPERTS, "gates", "joint"]
@@ -33,6 +33,14 @@ def test_a_mixture_has_local_phases_then_gates_then_all(kind: str) -> None:
     assert phases["gates"].trains == ("gate",)
     assert phases["joint"].trains == EVERYTHING
     assert [phases[name].trains for name in EXPERTS] == [(f"experts.{name}",) for name in PROPERTIES]
+
+
+def test_kinematic_experts_need_no_first_network() -> None:
+    phases = named(run_of("stmoe-kinematic"))
+    assert list(phases) == [*EXPERTS, "gates", "joint"]
+    assert {phases[name].objective for name in EXPERTS} == {"kinematics"}
+    more = {"synthetic": SYNTHETIC | {"vortex": "vortex.zarr"}, "real": "real.zarr"}
+    assert names(run_of("stmoe-kinematic", data=more))[0] == "decoder"  # whose expert is a MIM
 
 
 def test_decoder_learns_on_all_synthetic_data_and_each_expert_on_its_own() -> None:
