@@ -8,7 +8,7 @@ from torch import Tensor
 
 from schemas.store import PROPERTY_BITS
 from trainer.data.stores import SequenceStore
-from trainer.models.kinematic import Kinematic, KinematicIntensity, KinematicTranslation
+from trainer.models.kinematic import KinematicRotation, KinematicTranslation
 from trainer.models.stmoe import STMoE
 
 MASK: Final = "mask"
@@ -23,13 +23,12 @@ LEAST: Final = 4
 """Pixels of an object that are to be seen for it to count."""
 
 
-def kinematic_experts(network: STMoE) -> dict[str, Kinematic]:
+Moving = KinematicTranslation | KinematicRotation
+
+
+def kinematic_experts(network: STMoE) -> dict[str, Moving]:
     """Return the experts of a network that estimate motion, by name."""
-    return {
-        name: expert
-        for name, expert in network.experts.items()
-        if isinstance(expert, Kinematic) and not isinstance(expert, KinematicIntensity)
-    }
+    return {name: expert for name, expert in network.experts.items() if isinstance(expert, Moving)}
 
 
 class MotionErrors:
@@ -118,7 +117,7 @@ def _angular_velocity(truth: Mapping[str, Tensor], time: int) -> Tensor:
     return velocity + acceleration * time + jerk * (time**2 / 2)
 
 
-def _motions(expert: Kinematic, inputs: Tensor, truth: Mapping[str, Tensor], time: int) -> tuple[Tensor, Tensor, int]:
+def _motions(expert: Moving, inputs: Tensor, truth: Mapping[str, Tensor], time: int) -> tuple[Tensor, Tensor, int]:
     """Return estimates, (batch, component, y, x), the truth, (batch, object, component), and its property's bit."""
     motion = expert.estimate(inputs)
     if isinstance(expert, KinematicTranslation):
@@ -127,7 +126,7 @@ def _motions(expert: Kinematic, inputs: Tensor, truth: Mapping[str, Tensor], tim
     return motion.velocity, _angular_velocity(truth, time)[..., None], PROPERTY_BITS["rotation"]
 
 
-def _entry(expert: Kinematic, pairs: list[tuple[Tensor, Tensor]]) -> dict[str, Any]:
+def _entry(expert: Moving, pairs: list[tuple[Tensor, Tensor]]) -> dict[str, Any]:
     moves = isinstance(expert, KinematicTranslation)
     estimated, true = (torch.cat(parts) for parts in zip(*pairs, strict=True))
     return {
