@@ -16,8 +16,8 @@ SEQUENCE: Final[dict[Scale, dict[str, float]]] = {
         "mim": 0.021,
         "addl": 0.011,
         "kinematic-translation": 0.0045,
-        "kinematic-rotation": 0.0045,
-        "kinematic-intensity": 0.003,
+        "kinematic-rotation": 0.007,
+        "kinematic-intensity": 0.004,
         "gates": 0.024,
     },
     "paper": {
@@ -30,7 +30,8 @@ SEQUENCE: Final[dict[Scale, dict[str, float]]] = {
     },
 }
 """Seconds that a training sequence takes in an expert of each kind, and in the gates. Small: measured on one core of an
-AMD EPYC, 32 px, MIM of 16 channels. Paper: models.md 7.1, one GPU at 25 TFLOP/s, 128 px, MIM of 64."""
+AMD EPYC that computes in bf16, 32 px, MIM of 16 channels. Paper: models.md 7.1, one GPU at 25 TFLOP/s, 128 px, MIM of
+64."""
 WIDTH: Final[dict[Scale, tuple[int, float]]] = {"small": (16, 1.3), "paper": (64, 2.0)}
 """Channels of that MIM, and the power of their number with which its time grows."""
 GATES_ALONE: Final = 0.6
