@@ -106,7 +106,7 @@ class Kinematic(Model):
     """Size of the estimator of a kinematic expert."""
 
     channels: tuple[Annotated[int, Field(ge=2, le=1024)], ...] = Field(
-        (14, 18, 28, 40), min_length=1, max_length=7, description="at each size, from the frame's own down by halves"
+        (12, 16, 24, 32), min_length=1, max_length=7, description="at each size, from the frame's own down by halves"
     )
 
 

@@ -25,6 +25,8 @@ REAL_SEQUENCES, TEST_SEQUENCES, FRAMES = 850, 500, 10
 """Of Dynamic MNIST, and the frames of every sequence."""
 WIDE: Final[dict[Scale, int]] = {"small": 28, "paper": 128}
 """Channels of the MIM that has about as many parameters as a mixture (models.md 7.4)."""
+ESTIMATORS: Final[dict[Scale, tuple[int, ...]]] = {"small": (14, 18, 28, 40), "paper": (16, 24, 32, 48, 64, 96)}
+"""Channels with which the kinematic experts of a mixture have, at the scale `small`, the parameters of that MIM."""
 
 Budgets = Mapping[str, Mapping[str, Any]]
 """Fields of `schedule` by row."""
@@ -187,7 +189,11 @@ def _training(row: str, seed: int) -> str:
 
 def _config(setting: Setting, row: str, seed: int, budgets: Budgets) -> RunConfig:
     recipe, stores = RECIPES[row], setting.stores
-    model = {**recipe.model, "mim": {"hidden": WIDE[setting.scale]}} if row == "mim-all-wide" else recipe.model
+    sizes: dict[str, Mapping[str, Any]] = {
+        "mim-all-wide": {"mim": {"hidden": WIDE[setting.scale]}},
+        "stmoe-kinematic": {"kinematic": {"channels": ESTIMATORS[setting.scale]}},
+    }
+    model = {**recipe.model, **sizes.get(row, {})}
     schedule = dict(budgets.get(recipe.experts_of or row, {}))
     if recipe.experts_of is not None:
         schedule["experts_from"] = _run(recipe.experts_of, seed)
