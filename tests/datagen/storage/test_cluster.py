@@ -164,7 +164,7 @@ def test_a_killed_scheduler_is_one_line_and_the_same_command_completes_on_a_new_
     cluster.begin(cluster.address.rpartition(":")[2], 1)
     again = finished(start(*command(spec_file, store, cluster.address)))
     assert again.code == 0, again.err
-    assert 0 < json.loads(again.out)["resumed"] < N
+    assert 0 < json.loads(again.out)["resumed"] <= N  # workers may have ended before they could say so
     assert objects_of(store) == expected
 
 

@@ -135,11 +135,17 @@ def test_experts_start_from_the_best_first_network_where_asked(
 
 
 def test_kinematic_experts_are_trained_beside_a_mim(stores: Stores, tmp_path: Path) -> None:
-    report = fit(tiny_config(stores, "stmoe-kinematic"), tmp_path)
+    kinds = {"translation": "kinematic-translation", "rotation": "kinematic-rotation", "intensity": "mim"}
+    report = fit(tiny_config(stores, "stmoe-kinematic", model={"experts": kinds}), tmp_path)
     assert list(report.phases) == ["decoder", *(f"expert-{name}" for name in PROPERTIES), "gates", "joint"]
     lines = {record["phase"]: record for record in read_log(tmp_path) if "loss" in record}
     assert "turning" in lines["expert-rotation"]
     assert "turning" not in lines["expert-translation"]
+
+
+def test_kinematic_experts_alone_need_no_first_network(stores: Stores, tmp_path: Path) -> None:
+    report = fit(tiny_config(stores, "stmoe-kinematic"), tmp_path)
+    assert list(report.phases) == [*(f"expert-{name}" for name in PROPERTIES), "gates", "joint"]
 
 
 def test_a_store_without_the_truth_that_an_expert_needs_is_refused(stores: Stores, tmp_path: Path) -> None:
