@@ -8,6 +8,7 @@ from typing import Any, get_args
 import click
 
 from schemas.run import Scale
+from trainer.machine import cores
 from trainer.progress import duration
 
 INTERRUPTED = 130
@@ -44,7 +45,6 @@ def reproduce(
     again what failed; more --seeds or --rows extend it.
     """
     from trainer.reproduction import talk
-    from trainer.reproduction.processes import cores
     from trainer.reproduction.reproduce import outlook
     from trainer.reproduction.reproduce import reproduce as reproduce_table
     from trainer.reproduction.table1 import ROWS, Setting

@@ -12,9 +12,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, Literal, NamedTuple
 
+from trainer.machine import cores
 from trainer.reproduction.folder import cannot_write
 from trainer.reproduction.plan import Job, digests_of, longest_first, makespan
-from trainer.reproduction.processes import Child, End, cores, log_file
+from trainer.reproduction.processes import Child, End, log_file
 from trainer.reproduction.records import Record, is_done, read_record, write_record, write_text
 
 SUPERSEDED = "superseded"

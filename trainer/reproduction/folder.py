@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.errors import InputError, LockedStoreError, NewerSchemaError
+from schemas.errors import InputError, NewerSchemaError
+from trainer.locks import lock
 from trainer.reproduction.records import write_text
 
 PLAN = "plan.json"
@@ -31,8 +32,6 @@ def locked(folder: Path) -> Iterator[int]:
     InputError
         it holds other things, or cannot be written.
     """
-    import fcntl
-
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / PLAN).exists() and any(path.name != LOCK for path in folder.iterdir()):
@@ -41,12 +40,7 @@ def locked(folder: Path) -> Iterator[int]:
     except OSError as error:
         raise cannot_write(folder, error) from error
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LockedStoreError(
-                f"another command, or a job that it left, is at work in {folder}; wait for it or give another --out"
-            ) from None
+        lock(file, f"another command, or a job that it left, is at work in {folder}; wait for it or give another --out")
         yield file.fileno()
 
 

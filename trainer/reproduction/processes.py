@@ -99,11 +99,6 @@ def log_file(folder: Path, job: str) -> Path:
     return folder / LOGS / f"{job}.log"
 
 
-def cores() -> int:
-    """Return the processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _started(
     job: Job, folder: Path, threads: int, inherited: tuple[int, ...], log: IO[bytes]
 ) -> subprocess.Popen[bytes]:

@@ -4,13 +4,13 @@ import json
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from schemas.errors import MissingExtraError
 from trainer.data.stores import open_store
+from trainer.machine import version_of
 from trainer.reproduction.engine import Event, Report, failures, run_jobs
 from trainer.reproduction.folder import cannot_write, check, claim, locked
 from trainer.reproduction.markdown import as_markdown
@@ -127,13 +127,9 @@ def identity_of(setting: Setting) -> dict[str, Any]:
     InputError
         a store that is given cannot be read.
     """
-    try:
-        package = version("stmoe-synth")
-    except PackageNotFoundError:
-        package = "unknown"
     stores = {} if setting.data is None else setting.stores
     return {
-        "package": package,
+        "package": version_of(),
         "table": TABLE,
         "scale": setting.scale,
         "seeds": setting.seeds,

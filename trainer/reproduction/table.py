@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from trainer.reproduction.processes import cores
+from trainer.machine import cores
 from trainer.reproduction.scores import RowScores, Scores
 from trainer.reproduction.verdicts import Comparison, Judgement, spread
 

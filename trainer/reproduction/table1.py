@@ -24,9 +24,9 @@ SEQUENCES: Final = 10_000
 REAL_SEQUENCES, TEST_SEQUENCES, FRAMES = 850, 500, 10
 """Of Dynamic MNIST, and the frames of every sequence."""
 WIDE: Final[dict[Scale, int]] = {"small": 28, "paper": 128}
-"""Channels of the MIM that has about as many parameters as a mixture (models.md 7.4)."""
-ESTIMATORS: Final[dict[Scale, tuple[int, ...]]] = {"small": (14, 18, 28, 40), "paper": (16, 24, 32, 48, 64, 96)}
-"""Channels with which the kinematic experts of a mixture have, at the scale `small`, the parameters of that MIM."""
+"""Channels of the MIM that has about as many parameters as STMoE-kinematic (models.md 7.4)."""
+ESTIMATORS: Final[dict[Scale, Mapping[str, Any]]] = {"small": {"channels": (14, 18, 28, 40)}, "paper": {}}
+"""Fields of `model.kinematic` with which, at the scale `small`, that mixture has the parameters of this MIM."""
 
 Budgets = Mapping[str, Mapping[str, Any]]
 """Fields of `schedule` by row."""
@@ -57,8 +57,8 @@ BUDGETS: Final[dict[Scale, Budgets]] = {
     },
 }
 """How long each row learns, where that is not what its scale gives to every run (`schemas.run`). Every row keeps what
-was best on validation, and none may take more CPU seconds than the mixtures (models.md 7.4). A row whose experts are
-another's has that row's budgets."""
+was best on validation, and none is to take more CPU seconds than STMoE-kinematic (models.md 7.4). A row whose experts
+are another's has that row's budgets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +191,7 @@ def _config(setting: Setting, row: str, seed: int, budgets: Budgets) -> RunConfi
     recipe, stores = RECIPES[row], setting.stores
     sizes: dict[str, Mapping[str, Any]] = {
         "mim-all-wide": {"mim": {"hidden": WIDE[setting.scale]}},
-        "stmoe-kinematic": {"kinematic": {"channels": ESTIMATORS[setting.scale]}},
+        "stmoe-kinematic": {"kinematic": ESTIMATORS[setting.scale]},
     }
     model = {**recipe.model, **sizes.get(row, {})}
     schedule = dict(budgets.get(recipe.experts_of or row, {}))

@@ -12,6 +12,7 @@ import click
 
 from schemas.errors import InputError
 from schemas.recipe import OnDamage, Recipe, SourceKind, SplitBy
+from trainer.machine import cores
 
 if TYPE_CHECKING:
     from trainer.sources.prepare import Progress, Report
@@ -69,7 +70,7 @@ def prepare(
     recipe = _recipe(kind, **asked)
     with _shown() as show:
         report = prepare_store(
-            Path(source), recipe, Path(out), workers=workers or _cores(), overwrite=overwrite, show=show
+            Path(source), recipe, Path(out), workers=workers or cores(), overwrite=overwrite, show=show
         )
     for line in _summary(report):
         click.echo(line, err=True)
@@ -148,9 +149,3 @@ def _shown() -> "Iterator[Callable[[Progress], None]]":
 
 def _line(progress: "Progress") -> str:
     return f"{progress.done:,} of {progress.total:,} {progress.doing}"
-
-
-def _cores() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

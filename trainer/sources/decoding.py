@@ -11,7 +11,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.errors import InputError
+from schemas.errors import InputError, MissingExtraError
 from schemas.recipe import Recipe
 from trainer.sources.clips import Clip
 from trainer.sources.cuts import CutFinder
@@ -54,7 +54,7 @@ def decode(clip: Clip, recipe: Recipe, folder: Path) -> Decoded:
     Raises
     ------
     InputError
-        a file cannot be read and the recipe says stop, or pictures differ in size.
+        a file cannot be read, or pictures differ in size or type, and the recipe says stop.
     """
     aside = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(aside, ignore_errors=True)
@@ -63,7 +63,7 @@ def decode(clip: Clip, recipe: Recipe, folder: Path) -> Decoded:
     try:
         _write_frames(clip, recipe, aside / FRAMES, decoded)
     except InputError as error:
-        if recipe.on_damage == "stop":
+        if recipe.on_damage == "stop" or isinstance(error, MissingExtraError):
             raise
         decoded = Decoded(problems=[str(error)])
     (aside / INFO).write_text(json.dumps(asdict(decoded)), encoding="utf-8")
@@ -97,7 +97,7 @@ def _write_frames(clip: Clip, recipe: Recipe, file: Path, decoded: Decoded) -> N
 
 def _keep(images: Iterable[Numbered], runs: Iterator[Run], recipe: Recipe, out: IO[bytes], decoded: Decoded) -> None:
     """Write the pictures that are kept, run by run, and note them."""
-    size: tuple[int, ...] | None = None
+    first: NDArray[Any] | None = None
     run = next(runs, None)
     begun, finder = 0, None
     for index, values, cadence, problem in images:
@@ -114,13 +114,8 @@ def _keep(images: Iterable[Numbered], runs: Iterator[Run], recipe: Recipe, out: 
             _end(decoded, begun, finder)
             begun, finder = len(decoded.kept), None
             continue
-        if size not in (None, values.shape):
-            a, b = size or ()
-            raise InputError(
-                f"picture {index} has {values.shape[0]}x{values.shape[1]} px, those before {a}x{b}; "
-                "give clips of one size each"
-            )
-        size = values.shape
+        first = values if first is None else first
+        _refuse_another_kind(index, values, first)
         frame = fitted(values, recipe)
         decoded.dtype = frame.dtype.name
         finder = finder or CutFinder(FULL_SCALE.get(frame.dtype.name, 1.0))
@@ -128,6 +123,17 @@ def _keep(images: Iterable[Numbered], runs: Iterator[Run], recipe: Recipe, out: 
         out.write(np.ascontiguousarray(frame).data)
         decoded.kept.append(index)
     _end(decoded, begun, finder)
+
+
+def _refuse_another_kind(index: int, values: NDArray[Any], first: NDArray[Any]) -> None:
+    """Raise InputError where a picture has another size or type than the first of its clip."""
+    (y, x), (a, b) = values.shape, first.shape
+    if (y, x) != (a, b):
+        raise InputError(f"picture {index} has {y}x{x} px, those before {a}x{b}; give clips of one size each")
+    if values.dtype != first.dtype:
+        raise InputError(
+            f"picture {index} is {values.dtype}, those before are {first.dtype}; give clips of one kind each"
+        )
 
 
 def _end(decoded: Decoded, begun: int, finder: CutFinder | None) -> None:

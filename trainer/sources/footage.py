@@ -66,5 +66,5 @@ def _folders(source: Path) -> Iterator[Clip]:
     for folder in (source, *(path for path in source.rglob("*") if path.is_dir())):
         files = [file for file in images_in(folder) if file.suffix.lower() != ".gif"]
         if files:
-            name = folder.relative_to(source).as_posix()
+            name = source.name if folder == source else folder.relative_to(source).as_posix()
             yield Clip(name=name, files=tuple(files), numbers=numbers_of(files))

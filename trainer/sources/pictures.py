@@ -9,7 +9,7 @@ from schemas.errors import InputError
 from schemas.recipe import Recipe
 from trainer.sources import array
 from trainer.sources.clips import Clip
-from trainer.sources.images import IMAGE_SUFFIXES, read_image
+from trainer.sources.images import read_image
 from trainer.sources.video import grey, open_video
 
 
@@ -42,14 +42,7 @@ def pictures(clip: Clip, recipe: Recipe) -> Generator[Numbered, None, None]:
     """
     if recipe.kind == "array":
         return (Numbered(index, picture) for index, picture in enumerate(array.pictures(clip, recipe)))
-    if clip.files[0].suffix.lower() in IMAGE_SUFFIXES and not animated(clip):
-        return _of_images(clip, recipe)
-    return _of_video(clip)
-
-
-def animated(clip: Clip) -> bool:
-    """Return whether a clip is one file that FFmpeg takes apart, as an animated GIF is."""
-    return len(clip.files) == 1
+    return _of_images(clip, recipe) if len(clip.files) > 1 else _of_video(clip)
 
 
 def _of_images(clip: Clip, recipe: Recipe) -> Generator[Numbered, None, None]:

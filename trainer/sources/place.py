@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.errors import InputError, LockedStoreError
+from schemas.errors import InputError
 from schemas.model import digest
 from schemas.recipe import Recipe
+from trainer.locks import lock
 from trainer.sources.clips import Clip
 from trainer.sources.writing import stored_attributes
 
@@ -29,16 +30,9 @@ def locked(out: Path) -> Iterator[None]:
     LockedStoreError
         another process prepares this store.
     """
-    import fcntl
-
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.with_name(f"{out.name}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LockedStoreError(
-                f"{out} is being prepared by another process; wait for it or give another --out"
-            ) from None
+        lock(file, f"{out} is being prepared by another process; wait for it or give another --out")
         yield
 
 
@@ -75,12 +69,10 @@ def refuse_other(out: Path, attributes: Mapping[str, Any] | None, recipe: Recipe
     InputError
         it is another store, or none.
     """
-    if attributes is None:
+    if attributes is None or "files_digest" not in attributes:
         if out.exists() and any(out.iterdir()):
             raise InputError(f"{out} is no store that `trainer prepare` made; give another --out")
         return
-    if "recipe" not in attributes:
-        raise InputError(f"{out} was rendered from a spec; give another --out")
     ours = digest(recipe)
     if attributes["digest"] != ours:
         raise InputError(
@@ -104,12 +96,17 @@ def remove(out: Path) -> None:
     if attributes is None and out.exists() and any(out.iterdir()):
         raise InputError(f"{out} is no store, and --overwrite deletes stores alone; give another --out")
     shutil.rmtree(out, ignore_errors=True)
-    shutil.rmtree(out.with_name(f"{out.name}.work"), ignore_errors=True)
+    remove_work(out)
+
+
+def remove_work(out: Path) -> None:
+    """Delete the folder of work beside a store, where there is one."""
+    shutil.rmtree(_beside(out), ignore_errors=True)
 
 
 def work_folder(out: Path, recipe: Recipe, files: str) -> Path:
     """Return the folder of work, begun anew where it is of another recipe or other files."""
-    work = out.with_name(f"{out.name}.work")
+    work = _beside(out)
     purpose = json.dumps({"recipe": digest(recipe), "files": files})
     if not (work / PURPOSE).exists() or (work / PURPOSE).read_text(encoding="utf-8") != purpose:
         shutil.rmtree(work, ignore_errors=True)
@@ -121,3 +118,7 @@ def work_folder(out: Path, recipe: Recipe, files: str) -> Path:
 def clip_folder(work: Path, number: int) -> Path:
     """Return where a clip lies in the folder of work once it is decoded."""
     return work / f"{number:06}"
+
+
+def _beside(out: Path) -> Path:
+    return out.with_name(f"{out.name}.work")

@@ -1,13 +1,11 @@
 """From files to a store: clips are decoded side by side into a folder of work, then their windows are written."""
 
 import multiprocessing
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +17,7 @@ from schemas.real_store import RealStoreAttributes
 from schemas.recipe import Recipe, SplitBy
 from schemas.render import SCHEMA_VERSION
 from schemas.store import SPLIT_VALUES
+from trainer.machine import version_of
 from trainer.sources.clips import Clip
 from trainer.sources.decoding import Decoded, decode, frames_of, read_decoded
 from trainer.sources.found import found
@@ -29,6 +28,7 @@ from trainer.sources.place import (
     one_line_for_the_disk,
     refuse_other,
     remove,
+    remove_work,
     work_folder,
 )
 from trainer.sources.splitting import Division, Segment, divide
@@ -101,6 +101,7 @@ def prepare(
         attributes = stored_attributes(out)
         refuse_other(out, attributes, recipe, files)
         if attributes is not None and attributes["complete"]:
+            remove_work(out)  # where a kill came between the store and its end
             return _report_of(out, attributes)
         work = work_folder(out, recipe, files)
         decoded = _decode_all(clips, recipe, work, workers, show)
@@ -160,6 +161,10 @@ def _segments(clips: Sequence[Clip], decoded: Sequence[Decoded]) -> list[Segment
         for run in known.runs:
             part = f"{clip.name}:{run[0]}" if clip.apart else clip.name
             segments.append(Segment(clip=number, run=run, source=part, split=clip.split))
+    problems = [problem for known in decoded for problem in known.problems]
+    if problems and not segments:
+        more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
+        raise InputError(f"nothing could be read: {problems[0]}{more}")
     return segments
 
 
@@ -180,7 +185,7 @@ def _write(out: Path, job: _Job, files: str, show: Callable[[Progress], None]) -
         sources=[job.clips[clip].name for clip in used],
         splits=splits,
         skipped=[problem for known in job.decoded for problem in known.problems],
-        package_version=_package_version(),
+        package_version=version_of(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         produced_by="trainer prepare",
         complete=False,
@@ -192,7 +197,7 @@ def _write(out: Path, job: _Job, files: str, show: Callable[[Progress], None]) -
         writer.write(start, _rows(job, windows[start:stop], places, dtype))
         show(Progress("sequences written", stop, len(windows)))
     writer.complete()
-    shutil.rmtree(job.work)
+    remove_work(out)
     return _report(out, job, attributes)
 
 
@@ -237,10 +242,3 @@ def _report_of(out: Path, attributes: Mapping[str, Any]) -> Report:
         too_short=0,
         skipped=attributes["skipped"],
     )
-
-
-def _package_version() -> str:
-    try:
-        return version("stmoe-synth")
-    except PackageNotFoundError:
-        return "unknown"

@@ -35,7 +35,7 @@ class Division:
     windows: tuple[Window, ...]
     by: SplitBy
     too_short: int
-    """Segments, or parts of them, that hold no window."""
+    """Segments that hold no window."""
 
 
 def divide(segments: Sequence[Segment], recipe: Recipe) -> Division:
@@ -67,14 +67,15 @@ def divide(segments: Sequence[Segment], recipe: Recipe) -> Division:
             parts = [(segment, segment.run, given[segment.source]) for segment in usable]
         case "time":
             parts = _by_time(segments, recipe)
-    windows, too_short = [], len(segments) - len(usable) if by != "time" else 0
+    windows, fruitful = [], set[Segment]()
     for segment, run, split in parts:
-        found = starts(run, recipe.frames, recipe.step)
-        windows += [Window(segment.clip, start, split) for start in found]
-        too_short += not found
+        found = [Window(segment.clip, start, split) for start in starts(run, recipe.frames, recipe.step)]
+        windows += found
+        if found:
+            fruitful.add(segment)
     kept = _first_of_training(sorted(windows, key=lambda window: window[:2]), recipe.train)
     _require_all(kept, by, recipe)
-    return Division(windows=tuple(kept), by=by, too_short=too_short)
+    return Division(windows=tuple(kept), by=by, too_short=len(segments) - len(fruitful))
 
 
 def _best_way(segments: Sequence[Segment]) -> SplitBy:

@@ -49,6 +49,7 @@ def open_video(path: Path) -> Iterator[OpenVideo]:
     count = 0
 
     def counted(container: Any) -> Iterator[Any]:
+        """Yield frames and count them; raise InputError where the file ends too early."""
         nonlocal count
         for frame in container.decode(video=0):
             yield frame

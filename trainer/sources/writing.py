@@ -35,10 +35,10 @@ class Writer:
     def __init__(self, path: Path, attributes: RealStoreAttributes, recipe: Recipe, dtype: str) -> None:
         self._path, self._attributes = path, attributes
         layouts = real_layouts(recipe, dtype)
-        self.chunk = chunk_length(layouts[-1].sequence_bytes)
-        self.unit = CHUNKS_PER_UNIT * self.chunk
+        chunk = chunk_length(layouts[-1].sequence_bytes)
+        self._unit = CHUNKS_PER_UNIT * chunk
         self._names = [layout.name for layout in layouts]
-        self._arrays = _documents(layouts, attributes.n, self.chunk, self.unit)
+        self._arrays = _documents(layouts, attributes.n, chunk, self._unit)
 
     def begin(self) -> None:
         """Write the documents; the store is not complete yet."""
@@ -47,9 +47,9 @@ class Writer:
 
     def missing(self) -> Iterator[tuple[int, int]]:
         """Yield (start, stop) of the units whose frames are not there."""
-        for start in range(0, self._attributes.n, self.unit):
-            if not (self._path / "frames" / "c" / str(start // self.unit) / "0" / "0" / "0").exists():
-                yield start, min(start + self.unit, self._attributes.n)
+        for start in range(0, self._attributes.n, self._unit):
+            if not (self._path / "frames" / "c" / str(start // self._unit) / "0" / "0" / "0").exists():
+                yield start, min(start + self._unit, self._attributes.n)
 
     def write(self, start: int, rows: Rows) -> None:
         """
@@ -84,12 +84,13 @@ class Writer:
 
 
 def stored_attributes(path: Path) -> dict[str, Any] | None:
-    """Return the attributes of the store that lies at a path; None where there is none."""
+    """Return the attributes of the store, rendered or prepared, that lies at a path; None where there is none."""
     try:
         attributes = json.loads((path / ROOT).read_bytes())["attributes"]
-    except (OSError, ValueError, KeyError, TypeError):
+        ours = {"schema_version", "digest", "n", "complete"} <= attributes.keys()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return attributes if isinstance(attributes, dict) else None
+    return attributes if ours else None
 
 
 def _documents(layouts: Sequence[ArrayLayout], n: int, chunk: int, unit: int) -> dict[str, bytes]:

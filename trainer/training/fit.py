@@ -17,6 +17,7 @@ from torch import Tensor
 from schemas.errors import InputError
 from schemas.run import ALL, RunConfig
 from trainer.data.stores import warn_of_properties
+from trainer.locks import lock
 from trainer.models.decoder import ConvolutionDecoder
 from trainer.models.mim import MIM
 from trainer.training.checkpoint import LAST, Progress, load_own
@@ -216,16 +217,9 @@ def _flat(fields: object, prefix: str = "") -> dict[str, object]:
 @contextmanager
 def _locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """Hold a folder's lock, which the system gives back when the process ends."""
-    import fcntl
-
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"{folder} is being trained by another process; wait for it or give another --out"
-            ) from None
+        lock(file, f"{folder} is being trained by another process; wait for it or give another --out", wait=wait)
         yield
 
 

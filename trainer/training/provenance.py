@@ -6,9 +6,10 @@ import platform
 import shlex
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from trainer.machine import version_of
 
 FILE = "run.json"
 PACKAGES = ("stmoe-synth", "torch", "numpy", "zarr")
@@ -54,13 +55,7 @@ def _command() -> list[str]:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "unknown"
-    return found
+    return {"python": platform.python_version()} | {name: version_of(name) for name in PACKAGES}
 
 
 def _now() -> str:

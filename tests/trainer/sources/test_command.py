@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.shared_data import shared_file
@@ -37,6 +38,23 @@ def test_options_reach_the_recipe(clip: Path, tmp_path: Path, options: list[str]
     attributes = stored_attributes(tmp_path / "a.zarr")
     assert attributes is not None
     assert {name: attributes["recipe"][name] for name in fields} == fields
+
+
+def test_axes_reach_the_recipe_and_a_store_is_overwritten_where_asked(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.stack([noise(6, 8, 8, seed) for seed in range(9)]))
+    arguments = ("prepare", "array", tmp_path / "a.npy", "--out", tmp_path / "a.zarr", "--size", "8", "--frames", "3")
+    assert "the longest has 9" in run(*arguments, "--frames", "10").error  # of the sequences, taken for frames
+    assert run(*arguments).code == 0
+    axes = ("--axes", "sequence,time,y,x")
+    assert "give another --out, or --overwrite" in run(*arguments, *axes).error
+    done = run(*arguments, *axes, "--overwrite")
+    assert done.err.startswith("18 sequences of 1 sources"), done
+
+
+def test_runs_that_are_too_short_are_said(clip: Path, tmp_path: Path) -> None:
+    video_of(clip.parent / "short.avi", noise(2))
+    done = run("prepare", "video", clip.parent, "--out", tmp_path / "a.zarr", "--size", "8", "--frames", "3")
+    assert done.err.splitlines()[0] == "dropped: 1 runs of frames that are shorter than a sequence"
 
 
 def test_it_says_what_the_store_holds_and_what_not(clip: Path, tmp_path: Path) -> None:

@@ -147,6 +147,41 @@ def test_a_clip_of_two_sizes_is_refused(tmp_path: Path) -> None:
         made(tmp_path / "v", tmp_path / "a.zarr")
 
 
+def test_a_clip_of_8_and_16_bits_is_refused(tmp_path: Path) -> None:
+    folder_of(tmp_path / "v" / "a", noise(5))
+    folder_of(tmp_path / "w", noise(1).astype(np.uint16) * 200)
+    (tmp_path / "w" / "frame0.png").rename(tmp_path / "v" / "a" / "frame5.png")
+    with pytest.raises(InputError, match="picture 5 is uint16, those before are uint8; give clips of one kind each"):
+        made(tmp_path / "v", tmp_path / "a.zarr")
+
+
+def test_images_directly_in_the_source_have_its_name(tmp_path: Path) -> None:
+    made(folder_of(tmp_path / "walk", noise(40)), tmp_path / "a.zarr", stride=1, frames=3)
+    assert zarr.open_group(tmp_path / "a.zarr", mode="r").attrs["sources"] == ["walk"]
+
+
+def test_where_nothing_can_be_read_it_is_said_why(videos: Path, tmp_path: Path) -> None:
+    for path in videos.rglob("*.*"):
+        path.write_bytes(b"nothing")
+    with pytest.raises(InputError, match=r"nothing could be read: .*clip0.avi cannot be read .*; and 32 more"):
+        made(videos, tmp_path / "a.zarr", on_damage="skip")
+
+
+def test_work_that_a_kill_left_behind_a_complete_store_goes(videos: Path, tmp_path: Path) -> None:
+    made(videos, tmp_path / "a.zarr")
+    (tmp_path / "a.zarr.work" / "000000").mkdir(parents=True)
+    made(videos, tmp_path / "a.zarr")
+    assert not (tmp_path / "a.zarr.work").exists()
+
+
+def test_a_group_of_others_is_never_deleted(videos: Path, tmp_path: Path) -> None:
+    zarr.open_group(tmp_path / "theirs.zarr", mode="w", attributes={"owner": "somebody"})
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match="is no store"):
+            made(videos, tmp_path / "theirs.zarr", overwrite=overwrite)
+    assert (tmp_path / "theirs.zarr" / "zarr.json").exists()
+
+
 def test_another_recipe_other_files_and_other_things_are_refused(videos: Path, tmp_path: Path) -> None:
     out = tmp_path / "a.zarr"
     made(videos, out)
