@@ -15,10 +15,11 @@ from tests.datagen.storage.conftest import Disk
 from tests.trainer.reproduction.conftest import fill
 from tests.trainer.reproduction.engines import TOUCH, UNTIL_TOLD, job, order, run, start
 from tests.waiting import wait_for
+from trainer.machine import cores
 from trainer.reproduction.engine import SUPERSEDED, Event, Outcome, failures, run_jobs
 from trainer.reproduction.folder import locked
 from trainer.reproduction.plan import Job
-from trainer.reproduction.processes import cores, log_file
+from trainer.reproduction.processes import log_file
 from trainer.reproduction.records import read_record, record_file
 
 CRASH = "import sys; print('error: there is no sun', file=sys.stderr); sys.exit(1)"
