@@ -5,8 +5,9 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.model import Model
+from schemas.rain import DbzScaling, LinearScaling, Scaling, ScalingKind
 
-SourceKind = Literal["kth", "video", "array"]
+SourceKind = Literal["kth", "kitti", "dtdb", "video", "radar", "array"]
 SplitBy = Literal["published", "source", "time"]
 OnDamage = Literal["stop", "skip"]
 
@@ -48,6 +49,10 @@ class Recipe(Model):
     axes: tuple[str, ...] | None = Field(
         None, description="of an array; null for time, sequence, y, x, or time, y, x where it has three"
     )
+    variable: str | None = Field(
+        None, min_length=1, description="of a netCDF file or a Zarr store of rain; null for the only one that is a map"
+    )
+    scaling: ScalingKind = Field("linear", description="what frames of rain are: rain rates, or reflectivities")
     on_damage: OnDamage = Field("stop", description="what a file that cannot be read does")
 
     @model_validator(mode="after")
@@ -68,6 +73,13 @@ class Recipe(Model):
     def step(self) -> int:
         """Frames between the first ones of two neighbouring sequences."""
         return self.stride or self.frames
+
+    @property
+    def rain(self) -> Scaling | None:
+        """What frames are in mm/h; None where they are pictures."""
+        if self.kind != "radar":
+            return None
+        return LinearScaling() if self.scaling == "linear" else DbzScaling()
 
 
 _COMPLETE = [

@@ -7,7 +7,11 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Final, get_args
 
+from pydantic import TypeAdapter, ValidationError
+
 from schemas.errors import DamagedStoreError, IncompleteStoreError, InputError, NewerSchemaError
+from schemas.rain import Scaling
+from schemas.real_store import VALID
 from schemas.render import SCHEMA_VERSION, Dtype, RenderSpec
 from trainer.data.arrays import StoredArray
 from trainer.data.objects import Objects, objects_at
@@ -16,6 +20,8 @@ FRAMES: Final = "frames"
 _DIMENSIONS: Final = ("sequence", "time", "y", "x")
 _GIVE_A_STORE: Final = "give one that datagen or the trainer made"
 _BASIC_PROPERTIES: Final = ("translation", "rotation", "intensity")
+
+_SCALINGS: Final[TypeAdapter[Scaling]] = TypeAdapter(Scaling)
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +57,20 @@ class SequenceStore:
     def property_kind(self) -> str | None:
         """Property that the store was rendered to show, e.g. rotation; None for real data."""
         return self.spec.property.kind if self.rendered else None
+
+    @cached_property
+    def scaling(self) -> Scaling | None:
+        """What frames of rain are in mm/h; None where they are pictures. Raises InputError where it is unknown."""
+        said = self.attributes.get("scaling")
+        try:
+            return None if said is None else _SCALINGS.validate_python(said)
+        except ValidationError as error:
+            raise InputError(f"{self.path} has the scaling {said}, which is none of rain; prepare it again") from error
+
+    @property
+    def masked(self) -> bool:
+        """Whether some pixels have no data: then the array `valid` is 1 where there are."""
+        return VALID in self
 
     @property
     def names(self) -> tuple[str, ...]:

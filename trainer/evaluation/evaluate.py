@@ -1,4 +1,4 @@
-"""A trained network on a split of a store: every score beside that of persistence, and what of the truth it knows."""
+"""A trained network on a split of a store: every score beside those of rules, and what of the truth it knows."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from schemas.errors import InputError
+from schemas.real_store import VALID
 from schemas.run import RunConfig
 from schemas.store import PROPERTY_BITS
 from trainer.data.batches import Batch
@@ -16,9 +17,11 @@ from trainer.data.reader import Source
 from trainer.data.splits import Split, select
 from trainer.data.stores import SequenceStore, open_store
 from trainer.data.stream import ordered
+from trainer.evaluation import extrapolation
 from trainer.evaluation.attribution import Attribution
 from trainer.evaluation.motion import ARRAYS, MotionErrors
 from trainer.evaluation.scores import Scores
+from trainer.evaluation.units import Units, units_of
 from trainer.models.stmoe import STMoE
 from trainer.training.checkpoint import Checkpoint
 from trainer.training.distributed import device_of
@@ -29,8 +32,8 @@ from trainer.training.objectives import as_fractions
 FILE = "evaluation.json"
 BATCH = 16
 BOOTSTRAP_SEED = 0
-THRESHOLDS = (64.0, 128.0, 192.0)
-"""Grey levels for CSI, POD and FAR."""
+MODEL, PERSISTENCE, EXTRAPOLATION = "model", "persistence", "extrapolation"
+"""Names of what is scored."""
 
 
 def evaluate_run(*paths: Path, store: str | None = None, split: Split = "test", device: str = "auto") -> dict[str, Any]:
@@ -46,9 +49,10 @@ def evaluate_run(*paths: Path, store: str | None = None, split: Split = "test", 
 
     Returns
     -------
-    ready for JSON: what was evaluated on what; `metrics` defines every score; `scores` has them by model (the run's and
-    persistence) with 95 % intervals over sequences; `difference` is the model's less persistence's, in pairs;
-    `attribution` is per property, and `motion` per kinematic expert, of a single network and where the store knows them
+    ready for JSON: what was evaluated on what; `metrics` defines every score; `scores` has them by model (the run's,
+    persistence and, for rain where pysteps is installed, its extrapolation) with 95 % intervals over sequences;
+    `difference` is the model's less persistence's, in pairs; `attribution` is per property, and `motion` per kinematic
+    expert, of a single network and where the store knows them
 
     Raises
     ------
@@ -114,7 +118,11 @@ class Examined:
 
     def __init__(self, networks: Sequence[STMoE], config: RunConfig, store: SequenceStore) -> None:
         self._networks, self._data = networks, config.data
-        self._model, self._persistence = Scores(thresholds=THRESHOLDS), Scores(thresholds=THRESHOLDS)
+        self._units = units_of(store.scaling)
+        self._masked = store.masked
+        follow = self._units.scaling is not None and extrapolation.available()
+        names = (MODEL, PERSISTENCE, *((EXTRAPOLATION,) if follow else ()))
+        self._scores = {name: _scores(self._units) for name in names}
         self._sequences = 0
         self._attribution: Attribution | None = None
         self._motion: MotionErrors | None = None
@@ -128,7 +136,8 @@ class Examined:
     @property
     def arrays(self) -> tuple[str, ...]:
         """What is needed of the store, beside the frames."""
-        return (*(("property_mask",) if self._attribution else ()), *(ARRAYS if self._motion else ()))
+        masked = (VALID,) if self._masked else ()
+        return (*(("property_mask",) if self._attribution else ()), *(ARRAYS if self._motion else ()), *masked)
 
     @torch.inference_mode()
     def update(self, frames: Tensor, truth: Mapping[str, Tensor]) -> None:
@@ -141,26 +150,43 @@ class Examined:
         """
         self._sequences += len(frames)
         inputs, horizon = self._data.input_frames, self._data.horizon
-        seen, target = frames[:, :inputs], frames[:, inputs:]
+        seen = frames[:, :inputs]
         forecasts = [network(seen, horizon) for network in self._networks]
-        self._model.update(torch.stack([forecast.frames for forecast in forecasts]).mean(0), target)
-        self._persistence.update(seen[:, -1:].expand_as(target), target)
+        self._score(torch.stack([forecast.frames for forecast in forecasts]).mean(0), frames, truth.get(VALID))
         if self._attribution:
             self._attribution.update(forecasts[0].log_weights, truth["property_mask"][:, inputs:])
         if self._motion:
             self._motion.update(seen, truth)
 
+    def _score(self, forecast: Tensor, frames: Tensor, valid: Tensor | None) -> None:
+        """Score a forecast, and what simple rules make of the same inputs."""
+        inputs, horizon = self._data.input_frames, self._data.horizon
+        fractions = self._units.fractions(frames)
+        seen, target = fractions[:, :inputs], fractions[:, inputs:]
+        known = None if valid is None else valid[:, inputs:, None].bool()
+        forecasts = {MODEL: self._units.fractions(forecast), PERSISTENCE: seen[:, -1:].expand_as(target)}
+        if EXTRAPOLATION in self._scores:
+            rain = extrapolation.extrapolated(seen * self._units.scale, horizon)
+            forecasts[EXTRAPOLATION] = rain / self._units.scale
+        for name, scores in self._scores.items():
+            scores.update(forecasts[name], target, known)
+
     def summary(self) -> dict[str, Any]:
         """Return the part of an evaluation that was measured."""
-        model, persistence = self._model, self._persistence
+        model, persistence = self._scores[MODEL], self._scores[PERSISTENCE]
         return {
             "sequences": self._sequences,
+            "unit": self._units.unit,
             "metrics": {name: metric._asdict() for name, metric in model.metrics.items()},
-            "scores": {"model": model.summary(BOOTSTRAP_SEED), "persistence": persistence.summary(BOOTSTRAP_SEED)},
+            "scores": {name: scores.summary(BOOTSTRAP_SEED) for name, scores in self._scores.items()},
             "difference": {name: model.paired(persistence, name, BOOTSTRAP_SEED) for name in model.metrics},
             "attribution": self._attribution.summary() if self._attribution else None,
             "motion": self._motion.summary() if self._motion else None,
         }
+
+
+def _scores(units: Units) -> Scores:
+    return Scores(unit=units.unit, scale=units.scale, limit=units.limit, thresholds=units.thresholds)
 
 
 def _alike(paths: Sequence[Path], checkpoints: Sequence[Checkpoint]) -> Checkpoint:

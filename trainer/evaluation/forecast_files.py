@@ -14,10 +14,23 @@ import zarr
 from numpy.typing import NDArray
 
 from schemas.errors import InputError
+from schemas.rain import Scaling
 from trainer.evaluation.figures import contact_sheet, moving_picture, plain_picture, require_plain
 from trainer.evaluation.forecasting import Forecasts, forecast
 from trainer.evaluation.output import require_free, written_aside
-from trainer.evaluation.panels import Clock, expert_legend, frames_panel, gate_panels, grey_levels, tinted_panel
+from trainer.evaluation.panels import (
+    GREY,
+    Clock,
+    Colour,
+    Panel,
+    expert_legend,
+    frames_panel,
+    gate_panels,
+    grey_levels,
+    tinted_panel,
+)
+from trainer.evaluation.rain_look import RAIN
+from trainer.evaluation.units import units_of
 from trainer.models.stmoe import STMoE
 from trainer.sources.frames import NewestFrames
 
@@ -81,7 +94,7 @@ def write_forecasts(
             case "gif" | "mp4" | "png":
                 length, height, width = frames.shape
                 require_plain((len(numbers), length + request.steps, height, width))
-                _write_pictures(asides, list(blocks), numbers, experts, kind)
+                _write_pictures(asides, list(blocks), numbers, experts, kind, frames.scaling)
     return paths
 
 
@@ -136,28 +149,42 @@ def _blocks(network: STMoE, frames: NewestFrames, numbers: range, request: Reque
 
 
 def _write_pictures(
-    asides: Sequence[Path], blocks: Sequence[_Block], numbers: range, experts: Sequence[str], kind: PictureKind
+    asides: Sequence[Path],
+    blocks: Sequence[_Block],
+    numbers: range,
+    experts: Sequence[str],
+    kind: PictureKind,
+    scaling: Scaling | None,
 ) -> None:
-    inputs = np.concatenate([block.inputs for block in blocks])
-    frames = np.concatenate([block.made.frames for block in blocks])
-    shown = grey_levels(np.concatenate((inputs, frames), axis=1))
-    asides[0].write_bytes(plain_picture(shown, kind, inputs.shape[1]))
-    if not experts[1:]:
-        return
-    gates = np.concatenate([block.made.gates for block in blocks])
-    rows = [
-        [
-            frames_panel(inputs[place], frames[place], f"sequence {number}" if len(numbers) > 1 else "forecast"),
-            tinted_panel(inputs[place], frames[place], gates[place]),
-            *gate_panels(inputs[place], gates[place], experts),
-        ]
-        for place, number in enumerate(numbers)
-    ]
-    clock, legend = Clock(inputs=inputs.shape[1], horizon=frames.shape[1]), expert_legend(experts)
-    if kind == "png":
-        asides[1].write_bytes(contact_sheet([panel for row in rows for panel in row], clock, legend))
+    """Write inputs and forecasts, greys exactly and rain in colours with their scale; and gates where there are any."""
+    fractions, look = units_of(scaling).fractions, GREY if scaling is None else RAIN
+    inputs = fractions(np.concatenate([block.inputs for block in blocks]))
+    frames = fractions(np.concatenate([block.made.frames for block in blocks]))
+    clock = Clock(inputs=inputs.shape[1], horizon=frames.shape[1])
+    named = [f"sequence {number}" if len(numbers) > 1 else "forecast" for number in numbers]
+    forecasts = [frames_panel(*of_one, look) for of_one in zip(inputs, frames, named, strict=True)]
+    if scaling is None:
+        shown = grey_levels(np.concatenate((inputs, frames), axis=1))
+        asides[0].write_bytes(plain_picture(shown, kind, inputs.shape[1]))
     else:
-        asides[1].write_bytes(moving_picture(rows, clock, kind, legend))
+        asides[0].write_bytes(_picture([[panel] for panel in forecasts], clock, kind, look.legend))
+    if experts[1:]:
+        gates = np.concatenate([block.made.gates for block in blocks])
+        rows = [
+            [
+                panel,
+                tinted_panel(inputs[place], frames[place], gates[place], look),
+                *gate_panels(inputs[place], gates[place], experts),
+            ]
+            for place, panel in enumerate(forecasts)
+        ]
+        asides[1].write_bytes(_picture(rows, clock, kind, {**expert_legend(experts), **look.legend}))
+
+
+def _picture(rows: Sequence[Sequence[Panel]], clock: Clock, kind: PictureKind, legend: Mapping[str, Colour]) -> bytes:
+    if kind == "png":
+        return contact_sheet([panel for row in rows for panel in row], clock, legend)
+    return moving_picture(rows, clock, kind, legend)
 
 
 def _write_arrays(asides: Sequence[Path], blocks: Iterator[_Block], shape: tuple[int, ...], experts: int) -> None:
@@ -191,6 +218,8 @@ def _write_group(
         forecasts[block.place : stop] = block.made.frames
         weights[block.place : stop] = block.made.weights
     about: dict[str, Any] = {"source": frames.name, "first_sequence": numbers.start, **request.origin}
+    if frames.scaling is not None:
+        about["scaling"] = frames.scaling.model_dump(mode="json")
     about |= {"experts": list(experts), "input_frames": frames.shape[0], "package_version": version("stmoe-synth")}
     group.attrs.update({**about, "created": datetime.now(UTC).isoformat(timespec="seconds")})
 

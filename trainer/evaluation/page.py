@@ -26,6 +26,7 @@ def page_of(data: ReportData) -> str:
         "forecasts": ("Forecasts", sections.forecasts(data)),
         "experts": ("Experts and gates", sections.experts(data)),
         "errors": ("Errors", sections.errors(data)),
+        "rain": ("Rain by threshold", sections.rain(data)),
         "attribution": ("Gate attribution", sections.attribution(data)),
         "motion": ("Motion", sections.motion(data)),
         "training": ("Training", sections.training(data)),

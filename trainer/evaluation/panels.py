@@ -1,6 +1,6 @@
 """Frames and gate weights as colours: grey levels, one hue an expert, and errors from black over red to white."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +75,34 @@ def grey_pictures(frames: Array) -> Pictures:
     return np.repeat(grey_levels(frames)[..., None], 3, axis=-1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How frames are drawn."""
+
+    paint: Callable[[Array], Pictures]
+    """Frames (..., y, x), full scale 1, as pictures."""
+    brightness: Callable[[Array], Array]
+    """Frames in [0, 1], for pictures that are tinted."""
+    limit: float
+    """Largest value that is not clipped before errors are drawn."""
+    full_error: float
+    """Absolute error that is white."""
+    error_is: str
+    """In words, what an error's black and white are."""
+    legend: Mapping[str, Colour]
+    """Colours by name, to stand below the pictures."""
+
+
+GREY = Look(
+    paint=grey_pictures,
+    brightness=lambda frames: frames,
+    limit=1.0,
+    full_error=1.0,
+    error_is="black is none, white full scale",
+    legend={},
+)
+
+
 def error_pictures(errors: Array) -> Pictures:
     """Return absolute errors (..., y, x), full scale 1, from black (none) over red to white."""
     place = np.clip(np.nan_to_num(np.abs(errors), nan=1), 0, 1) * (len(_ERROR_COLOURS) - 1)
@@ -94,7 +122,7 @@ def overlaid_pictures(frames: Array, maps: Array, colours: Sequence[Colour]) -> 
 
     Parameters
     ----------
-    frames : (time, y, x), full scale 1
+    frames : (time, y, x) brightness in [0, 1]
     maps : (time, expert, y, x) in [0, 1]; where they sum to more than 1 they count by their shares, where to less the
         rest is black
     colours : of the experts
@@ -105,41 +133,45 @@ def overlaid_pictures(frames: Array, maps: Array, colours: Sequence[Colour]) -> 
     return _as_levels(hues * brightness[..., None])
 
 
-def forecast_panels(inputs: Array, truth: Array, frames: Array) -> list[Panel]:
+def forecast_panels(inputs: Array, truth: Array, frames: Array, look: Look = GREY) -> list[Panel]:
     """
     Return truth, forecast, persistence and the forecast's absolute error side by side, all after the same inputs.
 
     Parameters
     ----------
     inputs : (time, y, x), l frames
-    truth, frames : (time, y, x), n frames each
+    truth, frames : (time, y, x), n frames each; where the truth is NaN there is no error
+    look : of the frames
     """
     persistence = np.broadcast_to(inputs[-1], truth.shape)
     shown = {"truth": truth, "forecast": frames, "persistence": persistence}
-    errors = np.concatenate((np.zeros_like(inputs), np.abs(np.clip(frames, 0, 1) - truth)))
+    errors = np.abs(np.clip(frames, 0, look.limit) - truth) / look.full_error
+    errors = np.concatenate((np.zeros_like(inputs), np.where(np.isnan(truth), 0, errors)))
     return [
-        *(frames_panel(inputs, part, title) for title, part in shown.items()),
+        *(frames_panel(inputs, part, title, look) for title, part in shown.items()),
         Panel(title="error of the forecast", pictures=error_pictures(errors)),
     ]
 
 
-def frames_panel(inputs: Array, frames: Array, title: str) -> Panel:
+def frames_panel(inputs: Array, frames: Array, title: str, look: Look = GREY) -> Panel:
     """Return inputs (time, y, x) and then a forecast (time, y, x)."""
-    return Panel(title=title, pictures=grey_pictures(np.concatenate((inputs, frames))))
+    return Panel(title=title, pictures=look.paint(np.concatenate((inputs, frames))))
 
 
-def tinted_panel(inputs: Array, frames: Array, gates: Array) -> Panel:
+def tinted_panel(inputs: Array, frames: Array, gates: Array, look: Look = GREY) -> Panel:
     """
-    Return the forecast tinted by the gates, after the inputs in grey.
+    Return the forecast tinted by the gates, after the inputs as they are.
 
     Parameters
     ----------
     inputs : (time, y, x), l frames
     frames : (time, y, x), n frames
     gates : (time, expert, y, x) in [0, 1], n frames
+    look : of the frames
     """
-    tinted = overlaid_pictures(frames, gates, [expert_colour(place) for place in range(gates.shape[1])])
-    return Panel(title="tinted by the gates", pictures=np.concatenate((grey_pictures(inputs), tinted)))
+    colours = [expert_colour(place) for place in range(gates.shape[1])]
+    tinted = overlaid_pictures(look.brightness(frames), gates, colours)
+    return Panel(title="tinted by the gates", pictures=np.concatenate((look.paint(inputs), tinted)))
 
 
 def gate_panels(inputs: Array, gates: Array, experts: Sequence[str]) -> list[Panel]:
@@ -159,7 +191,7 @@ def gate_panels(inputs: Array, gates: Array, experts: Sequence[str]) -> list[Pan
     ]
 
 
-def part_panels(inputs: Array, parts: Array, experts: Sequence[str]) -> list[Panel]:
+def part_panels(inputs: Array, parts: Array, experts: Sequence[str], look: Look = GREY) -> list[Panel]:
     """
     Return what every expert alone makes of the next frame, H(Z~^k); black while there are only inputs.
 
@@ -168,9 +200,10 @@ def part_panels(inputs: Array, parts: Array, experts: Sequence[str]) -> list[Pan
     inputs : (time, y, x), l frames
     parts : (time, expert, y, x), n frames
     experts : names
+    look : of the frames
     """
     decoded = _after_blanks(inputs, parts)
-    return [Panel(title=f"{name} alone", pictures=grey_pictures(decoded[:, k])) for k, name in enumerate(experts)]
+    return [Panel(title=f"{name} alone", pictures=look.paint(decoded[:, k])) for k, name in enumerate(experts)]
 
 
 def expert_legend(experts: Sequence[str]) -> dict[str, Colour]:

@@ -32,10 +32,11 @@ def predict(
     """
     Forecast what follows the last frames of sequences, and write it.
 
-    .gif, .mp4 and .png show the inputs and then the forecast, clipped to [0, 1]; a second file named -gates shows
-    which expert counts where. .npy holds the forecast alone, (sequence, time, y, x) float32 as the network gave it, and
-    one named -gates the weights, (sequence, time, expert, y, x). .zarr is a group with both, `frames` and `weights`. A
-    network of one expert has no gates. The memory that .npy and .zarr take does not grow with the number of sequences.
+    .gif, .mp4 and .png show the inputs and then the forecast, clipped to [0, 1], or rain in colours with their scale; a
+    second file named -gates shows which expert counts where. .npy holds the forecast alone, (sequence, time, y, x)
+    float32 as the network gave it, and one named -gates the weights, (sequence, time, expert, y, x). .zarr is a group
+    with both, `frames` and `weights`. A network of one expert has no gates. The memory that .npy and .zarr take does
+    not grow with the number of sequences.
 
     Parameters
     ----------
@@ -122,4 +123,6 @@ def _open_stored(source: str, last: int, size: tuple[int, int] | None) -> Newest
             raise InputError(f"{source}: one of the sequences {start}-{stop - 1} {fault}")
         return values
 
-    return NewestFrames(name=source, n=len(store), shape=(last, store.height, store.width), read=read)
+    return NewestFrames(
+        name=source, n=len(store), shape=(last, store.height, store.width), read=read, scaling=store.scaling
+    )

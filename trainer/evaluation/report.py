@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from numpy.typing import NDArray
 
 from schemas.errors import InputError
+from schemas.real_store import VALID
 from schemas.run import RunConfig
 from trainer.data.splits import Selection, Split, select
 from trainer.data.stores import FRAMES, SequenceStore, open_store
@@ -20,6 +22,7 @@ from trainer.evaluation.motion import ARRAYS, PLACES, true_motion
 from trainer.evaluation.output import written_aside
 from trainer.evaluation.page import page_of
 from trainer.evaluation.report_data import Example, ReportData, Training
+from trainer.evaluation.units import units_of
 from trainer.models.stmoe import STMoE
 from trainer.training.checkpoint import LAST, Checkpoint, Progress, load
 from trainer.training.distributed import device_of
@@ -142,21 +145,32 @@ def _evaluation(
 def _examples(network: STMoE, config: RunConfig, sequences: SequenceStore, device: torch.device) -> list[Example]:
     numbers = spread(select(sequences, SPLIT), EXAMPLES)
     inputs, horizon = config.data.input_frames, config.data.horizon
+    units = units_of(sequences.scaling)
     frames = np.concatenate([stored_fractions(sequences[FRAMES].rows(number, number + 1)) for number in numbers])
     made = forecast(network, frames[:, :inputs], horizon, device)
+    known = np.concatenate([_known(sequences, number) for number in numbers])
+    shown = np.where(known, units.fractions(frames), np.nan)
     return [
         Example(
             number=number,
-            inputs=frames[place, :inputs],
-            truth=frames[place, inputs : inputs + horizon],
-            frames=made.frames[place],
+            inputs=shown[place, :inputs],
+            truth=shown[place, inputs : inputs + horizon],
+            frames=units.fractions(made.frames[place]),
             gates=made.gates[place],
-            parts=made.parts[place],
+            parts=units.fractions(made.parts[place]),
             motions=motions_of(network, frames[place, :inputs], device),
             true_motion=_true_motion(sequences, number, inputs - 1),
         )
         for place, number in enumerate(numbers)
     ]
+
+
+def _known(sequences: SequenceStore, number: int) -> NDArray[np.bool_]:
+    """Return where a sequence has data, (1, time, y, x) or (1, 1, 1, 1)."""
+    if not sequences.masked:
+        return np.ones((1, 1, 1, 1), np.bool_)
+    known: NDArray[np.bool_] = sequences[VALID].rows(number, number + 1) > 0
+    return known
 
 
 def _true_motion(sequences: SequenceStore, number: int, time: int) -> Array | None:

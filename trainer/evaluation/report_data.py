@@ -18,7 +18,7 @@ class Example:
     number: int
     """In its store."""
     inputs: Array
-    """(time, y, x), full scale 1"""
+    """(time, y, x), fractions of full scale in the data's units; NaN where there are no data"""
     truth: Array
     """(time, y, x), as many as are forecast"""
     frames: Array

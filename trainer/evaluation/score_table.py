@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
+from schemas.rain import UNIT
+
 SHOWN = ("mse_sum", "mse_mean", "mae", "psnr", "ssim", "csi_128")
 """Scores in the table; the file has all."""
+SHOWN_OF_RAIN = ("mse_mean", "b_mse", "csi_0.5", "csi_2", "csi_5", "csi_10", "csi_30", "pod_2", "far_2")
 
 
-def as_table(evaluation: dict[str, Any], shown: Sequence[str] = SHOWN) -> str:
+def as_table(evaluation: dict[str, Any], shown: Sequence[str] | None = None) -> str:
     """Return the most used scores as a table for a terminal: overall with their intervals, then per lead time."""
+    shown = shown or (SHOWN_OF_RAIN if evaluation["unit"] == UNIT else SHOWN)
     lead_times = "".join(f"{f't+{lead + 1}':>9}" for lead in range(evaluation["horizon"]))
     lines = [
         "{run} ({phase}) on {sequences} sequences of the {split} split of {store}".format_map(evaluation),

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from schemas.rain import RAIN_THRESHOLDS, UNIT
 from trainer.evaluation.arrows import LENGTH, draw_motions
 from trainer.evaluation.attribution import TIE
-from trainer.evaluation.curves import attribution_chart, loss_charts, score_chart
+from trainer.evaluation.curves import Chart, attribution_chart, loss_charts, score_chart
+from trainer.evaluation.evaluate import EXTRAPOLATION, MODEL, PERSISTENCE
 from trainer.evaluation.figures import contact_sheet, draw_charts, moving_picture
 from trainer.evaluation.markup import (
     MISSING,
@@ -23,7 +25,9 @@ from trainer.evaluation.markup import (
     table,
 )
 from trainer.evaluation.panels import (
+    GREY,
     Clock,
+    Look,
     expert_colour,
     expert_legend,
     forecast_panels,
@@ -32,14 +36,20 @@ from trainer.evaluation.panels import (
     part_panels,
     tinted_panel,
 )
+from trainer.evaluation.rain_look import RAIN
 from trainer.evaluation.report_data import Example, ReportData
 
 HEADLINE = {"mse_sum": "squared error of a frame", "ssim": "SSIM", "psnr": "PSNR, dB"}
 """Scores that are shown large, and as charts by lead time."""
-LOWEST = {"mse_sum": 0.0}
-"""Where their axes begin, if not a little below the values; these are worth a ratio, too."""
-MODEL, PERSISTENCE = "model", "persistence"
-"""Names in an evaluation."""
+HEADLINE_OF_RAIN = {"b_mse": "B-MSE, (mm/h)^2", "mse_mean": "squared error, (mm/h)^2", "csi_2": "CSI at 2 mm/h"}
+CONTINGENCY = {"csi": "CSI", "pod": "POD", "far": "FAR"}
+"""Scores that each threshold of rain has."""
+LOWEST = {"mse_sum": 0.0, "b_mse": 0.0, "mse_mean": 0.0}
+"""Where their axes begin, if not a little below the values."""
+ERRORS = ("mse_sum", "b_mse", "mse_mean")
+"""Scores that are worth a ratio, too."""
+TITLES = {MODEL: "forecast", PERSISTENCE: "persistence", EXTRAPOLATION: "optical flow"}
+"""Of what is scored."""
 
 
 def summary(data: ReportData) -> str:
@@ -48,7 +58,9 @@ def summary(data: ReportData) -> str:
         "The network of the phase {phase}, step {step}, forecasts {horizon} frames from {input_frames} in each of the "
         "{sequences} sequences of the {split} split of {store}. Persistence repeats the last input."
     ).format_map(data.evaluation)
-    tiles = "\n".join(_tile(title, name, data.evaluation["scores"]) for name, title in HEADLINE.items())
+    if EXTRAPOLATION in data.evaluation["scores"]:
+        about += " Optical flow moves it on (pysteps: Lucas-Kanade, semi-Lagrangian)."
+    tiles = "\n".join(_tile(title, name, data.evaluation["scores"]) for name, title in _headline(data).items())
     return f'{paragraph(about)}\n<dl class="tiles">\n{tiles}\n</dl>'
 
 
@@ -56,14 +68,14 @@ def forecasts(data: ReportData) -> str:
     """Return truth, forecast, persistence and error of every example, moving and frame by frame."""
     figures = []
     for example in data.examples:
-        panels = forecast_panels(example.inputs, example.truth, example.frames)
+        panels = forecast_panels(example.inputs, example.truth, example.frames, _look(data))
         figures.append(
             animation(
-                moving_picture([panels], _clock(example), "webp"),
-                contact_sheet(panels, _clock(example)),
+                moving_picture([panels], _clock(example), "webp", _look(data).legend),
+                contact_sheet(panels, _clock(example), _look(data).legend),
                 f"sequence {example.number}, {len(example.inputs)} inputs and {len(example.frames)} lead times: truth, "
                 "forecast, persistence and absolute error",
-                f"Sequence {example.number}. Error: black is none, white full scale.",
+                f"Sequence {example.number}. Error: {_look(data).error_is}.",
             )
         )
     return "\n".join(figures)
@@ -73,14 +85,14 @@ def experts(data: ReportData) -> str:
     """Return what every expert makes of every example, and where it counts; nothing for a single expert."""
     if len(data.experts) == 1:
         return ""
-    legend = expert_legend(data.experts)
+    legend, look = {**expert_legend(data.experts), **_look(data).legend}, _look(data)
     figures = []
     for example in data.examples:
         inputs, clock = example.inputs[:0], Clock(inputs=0, horizon=len(example.frames))
-        parts = part_panels(inputs, example.parts, data.experts)
+        parts = part_panels(inputs, example.parts, data.experts, look)
         gates = gate_panels(inputs, example.gates, data.experts)
-        forecast = frames_panel(inputs, example.frames, "forecast")
-        tinted = tinted_panel(inputs, example.frames, example.gates)
+        forecast = frames_panel(inputs, example.frames, "forecast", look)
+        tinted = tinted_panel(inputs, example.frames, example.gates, look)
         figures.append(
             animation(
                 moving_picture([[*parts, forecast], [*gates, tinted]], clock, "webp", legend),
@@ -100,16 +112,8 @@ def experts(data: ReportData) -> str:
 def errors(data: ReportData) -> str:
     """Return scores by lead time as charts, and all scores as tables."""
     evaluation = data.evaluation
-    scores = {"forecast": evaluation["scores"][MODEL], "persistence": evaluation["scores"][PERSISTENCE]}
-    charts = [
-        score_chart(
-            f"{title} ({evaluation['metrics'][name]['better']} is better)",
-            {model: entries[name] for model, entries in scores.items()},
-            LOWEST.get(name),
-        )
-        for name, title in HEADLINE.items()
-    ]
-    words = "forecast and persistence by lead time; the numbers are in the tables below"
+    charts = [_score_chart(evaluation, name, title) for name, title in _headline(data).items()]
+    words = f"{' and '.join(_titles(evaluation).values())} by lead time; the numbers are in the tables below"
     return "\n".join(
         [
             chart(draw_charts(charts, "scores"), words, "Mean over sequences, with its 95 % interval."),
@@ -118,6 +122,25 @@ def errors(data: ReportData) -> str:
             folded("all scores by lead time", _lead_time_table(evaluation)),
         ]
     )
+
+
+def rain(data: ReportData) -> str:
+    """Return how well rain above each threshold is foreseen, by lead time; nothing where there is none."""
+    evaluation = data.evaluation
+    if evaluation["unit"] != UNIT:
+        return ""
+    charts = [
+        _score_chart(evaluation, f"{score}_{threshold:g}", f"{title} at {threshold:g} {UNIT}")
+        for threshold in RAIN_THRESHOLDS
+        for score, title in CONTINGENCY.items()
+    ]
+    words = (
+        "Of the pixels at or above a threshold in the forecast, in the truth, or in either: CSI is the share of either "
+        "that is both, POD the share of the truth that was forecast, FAR the share of the forecast that was false."
+    )
+    caption = "Over all pixels of the split; a line ends where there is no such rain."
+    svg = draw_charts(charts, "rain")
+    return "\n".join([paragraph(words), chart(svg, "CSI, POD and FAR by threshold and lead time", caption)])
 
 
 def attribution(data: ReportData) -> str:
@@ -157,7 +180,7 @@ def motion(data: ReportData) -> str:
     )
     pictures = [
         picture(
-            draw_motions(example.inputs[-1], example.motions, example.true_motion),
+            draw_motions(_look(data).brightness(example.inputs[-1]), example.motions, example.true_motion),
             f"sequence {example.number}: arrows of the motion that {', '.join(example.motions)} estimate",
             f"Sequence {example.number}.",
         )
@@ -230,6 +253,25 @@ def run(data: ReportData) -> str:
     )
 
 
+def _headline(data: ReportData) -> Mapping[str, str]:
+    return HEADLINE_OF_RAIN if data.evaluation["unit"] == UNIT else HEADLINE
+
+
+def _look(data: ReportData) -> Look:
+    return RAIN if data.evaluation["unit"] == UNIT else GREY
+
+
+def _titles(evaluation: Mapping[str, Any]) -> dict[str, str]:
+    """Return what was scored, by its name in the evaluation."""
+    return {model: TITLES[model] for model in TITLES if model in evaluation["scores"]}
+
+
+def _score_chart(evaluation: Mapping[str, Any], name: str, title: str) -> Chart:
+    lines = {words: evaluation["scores"][model][name] for model, words in _titles(evaluation).items()}
+    lowest = 0.0 if name.split("_")[0] in CONTINGENCY else LOWEST.get(name)
+    return score_chart(f"{title} ({evaluation['metrics'][name]['better']} is better)", lines, lowest)
+
+
 def _clock(example: Example) -> Clock:
     return Clock(inputs=len(example.inputs), horizon=len(example.frames))
 
@@ -237,19 +279,20 @@ def _clock(example: Example) -> Clock:
 def _tile(title: str, name: str, scores: Mapping[str, Mapping[str, Any]]) -> str:
     model, persistence = scores[MODEL][name], scores[PERSISTENCE][name]
     beside = f"persistence {number(persistence['mean'])}"
-    if name in LOWEST and model["mean"] is not None and persistence["mean"]:
+    if name in ERRORS and model["mean"] is not None and persistence["mean"]:
         beside = f"{model['mean'] / persistence['mean']:.2f} of persistence's {number(persistence['mean'])}"
     lines = (number(model["mean"]), f"95 %: {interval(model['interval'])}", beside)
     return f"<div><dt>{escaped(title)}</dt>{''.join(f'<dd>{escaped(line)}</dd>' for line in lines)}</div>"
 
 
 def _score_table(evaluation: Mapping[str, Any]) -> str:
-    columns = (evaluation["scores"][MODEL], evaluation["scores"][PERSISTENCE], evaluation["difference"])
+    titles = _titles(evaluation)
+    columns = (*(evaluation["scores"][model] for model in titles), evaluation["difference"])
     rows = [
         [name, metric["unit"], metric["better"], *(_with_interval(column[name]) for column in columns)]
         for name, metric in evaluation["metrics"].items()
     ]
-    head = ["score", "unit", "better", "forecast", "persistence", "difference"]
+    head = ["score", "unit", "better", *titles.values(), "forecast - persistence"]
     return table(
         "Mean over all lead times and sequences, and its 95 % interval; differences are taken in pairs", head, rows
     )
@@ -269,7 +312,7 @@ def _lead_time_table(evaluation: Mapping[str, Any]) -> str:
     rows = [
         [name, Cell(title, "text"), *map(number, evaluation["scores"][model][name]["per_lead_time"])]
         for name in evaluation["metrics"]
-        for model, title in ((MODEL, "forecast"), (PERSISTENCE, "persistence"))
+        for model, title in _titles(evaluation).items()
     ]
     return table("Scores by lead time", head, rows)
 

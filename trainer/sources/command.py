@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from schemas.errors import InputError
+from schemas.rain import ScalingKind
 from schemas.recipe import OnDamage, Recipe, SourceKind, SplitBy
 from trainer.machine import cores
 
@@ -41,6 +42,10 @@ def _says(name: str) -> str:
 @click.option("--seed", type=int, default=0, show_default=True, help=_says("seed"))
 @click.option("--train", type=int, help="use only the first training sequences  [default: all]")
 @click.option("--axes", metavar="AXIS,...", help="of an array  [default: time,sequence,y,x, or time,y,x]")
+@click.option("--variable", metavar="NAME", help="of netCDF or Zarr  [default: the only one that is rain]")
+@click.option(
+    "--scaling", type=click.Choice(get_args(ScalingKind)), default="linear", show_default=True, help=_says("scaling")
+)
 @click.option(
     "--on-damage", type=click.Choice(get_args(OnDamage)), default="stop", show_default=True, help=_says("on_damage")
 )
@@ -60,8 +65,10 @@ def prepare(
     """
     Turn the files in SOURCE into a store of sequences, and print its path.
 
-    KIND is how they are laid out: kth, the videos of KTH actions; video, any videos and folders of images; array, .npy
-    and .npz such as the test set of Moving MNIST. The same command again continues what was cut off.
+    KIND is how they are laid out: kth, kitti and dtdb, as the owners of these data sets have them; video, any videos
+    and folders of images; radar, composites of FMI, MeteoSwiss, BoM and KNMI, ODIM's, and any netCDF or Zarr variable
+    of rain; array, .npy and .npz such as the test set of Moving MNIST. The same command again continues what was cut
+    off.
     """
     from trainer.sources.prepare import prepare as prepare_store
 

@@ -16,8 +16,9 @@ from schemas.recipe import Recipe
 from trainer.sources.clips import Clip
 from trainer.sources.cuts import CutFinder
 from trainer.sources.pictures import Numbered, pictures
+from trainer.sources.rain import as_stored
 from trainer.sources.resize import FULL_SCALE, fitted
-from trainer.sources.windows import Run, cut, unbroken
+from trainer.sources.windows import Run, cadence_of, cut, unbroken
 
 FRAMES, INFO = "frames.bin", "info.json"
 UNKNOWN_COUNT = 2**31 - 1
@@ -36,6 +37,8 @@ class Decoded:
     """Frames that follow each other without a gap."""
     cadence: float | None = None
     """Between two frames of a run, s."""
+    masked: bool = False
+    """Whether a frame has pixels without data, which are NaN."""
     problems: list[str] = field(default_factory=list)
     """What could not be read, and why: single pictures, or all of it."""
 
@@ -44,8 +47,8 @@ def decode(clip: Clip, recipe: Recipe, folder: Path) -> Decoded:
     """
     Decode a clip into a folder, which is there only once all of it is.
 
-    Of the pictures that follow each other without a gap every k-th is kept, cropped and resized. Hard cuts, and files
-    that are skipped, are gaps.
+    Of the pictures that follow each other without a gap every k-th is kept, cropped and resized. Hard cuts, files that
+    are skipped, and pictures without any data are gaps.
 
     Parameters
     ----------
@@ -84,45 +87,95 @@ def frames_of(folder: Path, decoded: Decoded, recipe: Recipe) -> NDArray[Any]:
 
 
 def _write_frames(clip: Clip, recipe: Recipe, file: Path, decoded: Decoded) -> None:
-    count = len(clip.files) if len(clip.files) > 1 else UNKNOWN_COUNT
-    runs = iter(unbroken(clip, count))
+    count = len(clip.stamps or clip.numbers or clip.files[1:]) or UNKNOWN_COUNT
     with ExitStack() as stack:
-        out = stack.enter_context(file.open("wb"))
+        keeper = _Keeper(clip, recipe, stack.enter_context(file.open("wb")), decoded)
         images = pictures(clip, recipe)
         stack.callback(images.close)
-        _keep(images, runs, recipe, out, decoded)
+        _keep(images, iter(unbroken(clip, count)), recipe.every, keeper)
+    decoded.cadence = decoded.cadence or cadence_of(clip.stamps)
     if decoded.cadence is not None:
         decoded.cadence *= recipe.every
 
 
-def _keep(images: Iterable[Numbered], runs: Iterator[Run], recipe: Recipe, out: IO[bytes], decoded: Decoded) -> None:
-    """Write the pictures that are kept, run by run, and note them."""
-    first: NDArray[Any] | None = None
+def _keep(images: Iterable[Numbered], runs: Iterator[Run], every: int, keeper: "_Keeper") -> None:
+    """Keep every k-th picture of each run."""
     run = next(runs, None)
-    begun, finder = 0, None
     for index, values, cadence, problem in images:
-        decoded.cadence = cadence
+        keeper.decoded.cadence = cadence
         while run is not None and index >= run[1]:
-            _end(decoded, begun, finder)
-            begun, finder, run = len(decoded.kept), None, next(runs, None)
+            keeper.end_run()
+            run = next(runs, None)
         if run is None:
             break
-        if index < run[0] or (index - run[0]) % recipe.every:
+        if index < run[0] or (index - run[0]) % every:
             continue
         if values is None:
-            decoded.problems.append(problem)
-            _end(decoded, begun, finder)
-            begun, finder = len(decoded.kept), None
-            continue
-        first = values if first is None else first
-        _refuse_another_kind(index, values, first)
-        frame = fitted(values, recipe)
-        decoded.dtype = frame.dtype.name
-        finder = finder or CutFinder(FULL_SCALE.get(frame.dtype.name, 1.0))
-        finder.add(frame)
-        out.write(np.ascontiguousarray(frame).data)
-        decoded.kept.append(index)
-    _end(decoded, begun, finder)
+            keeper.lose(problem)
+        else:
+            keeper.add(index, values)
+    keeper.end_run()
+
+
+class _Keeper:
+    """
+    Write the pictures that are kept, and note them.
+
+    Parameters
+    ----------
+    clip, recipe : of the pictures
+    out : where their frames go
+    decoded : what is noted
+    """
+
+    def __init__(self, clip: Clip, recipe: Recipe, out: IO[bytes], decoded: Decoded) -> None:
+        self.decoded = decoded
+        self._clip, self._recipe, self._out = clip, recipe, out
+        self._first: NDArray[Any] | None = None
+        self._begun = 0
+        self._finder: CutFinder | None = None
+
+    def add(self, index: int, values: NDArray[Any]) -> None:
+        """
+        Crop, resize and write the picture of an index; one that has no data is a gap.
+
+        Raises
+        ------
+        InputError
+            it has another size or type than the first of its clip.
+        """
+        self._first = values if self._first is None else self._first
+        _refuse_another_kind(index, values, self._first)
+        frame = fitted(values, self._recipe)
+        unknown = np.isnan(frame) if frame.dtype.kind == "f" else np.zeros(1, np.bool_)
+        if unknown.all():
+            self.lose(f"{self._clip.name}: picture {index} has no data in the part that is used")
+            return
+        if self._recipe.rain is not None:
+            frame = as_stored(frame, self._recipe.rain)
+        else:
+            self._look_for_cuts(frame)
+        self._out.write(np.ascontiguousarray(frame).data)
+        self.decoded.dtype = frame.dtype.name
+        self.decoded.masked |= bool(unknown.any())
+        self.decoded.kept.append(index)
+
+    def lose(self, problem: str) -> None:
+        """Note that a picture is missing, and why; the run ends before it."""
+        self.decoded.problems.append(problem)
+        self.end_run()
+
+    def end_run(self) -> None:
+        """Note the frames since the last run, in parts where the scene was cut."""
+        stop = len(self.decoded.kept)
+        cuts = self._finder.cuts() if self._finder else []
+        if stop > self._begun:
+            self.decoded.runs += cut((self._begun, stop), [self._begun + place for place in cuts])
+        self._begun, self._finder = stop, None
+
+    def _look_for_cuts(self, frame: NDArray[Any]) -> None:
+        self._finder = self._finder or CutFinder(FULL_SCALE.get(frame.dtype.name, 1.0))
+        self._finder.add(frame)
 
 
 def _refuse_another_kind(index: int, values: NDArray[Any], first: NDArray[Any]) -> None:
@@ -134,9 +187,3 @@ def _refuse_another_kind(index: int, values: NDArray[Any], first: NDArray[Any]) 
         raise InputError(
             f"picture {index} is {values.dtype}, those before are {first.dtype}; give clips of one kind each"
         )
-
-
-def _end(decoded: Decoded, begun: int, finder: CutFinder | None) -> None:
-    """Note a run of frames that has ended, in parts where the scene was cut."""
-    if finder is not None and len(decoded.kept) > begun:
-        decoded.runs += cut((begun, len(decoded.kept)), [begun + place for place in finder.cuts()])

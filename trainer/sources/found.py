@@ -4,8 +4,9 @@ from pathlib import Path
 
 from schemas.errors import InputError
 from schemas.recipe import Recipe
-from trainer.sources import array, footage, kth
+from trainer.sources import array, dtdb, footage, kitti, kth
 from trainer.sources.clips import Clip
+from trainer.sources.radar import survey as radar
 
 
 def found(source: Path, recipe: Recipe) -> list[Clip]:
@@ -27,7 +28,13 @@ def found(source: Path, recipe: Recipe) -> list[Clip]:
     match recipe.kind:
         case "kth":
             return kth.survey(source)
+        case "kitti":
+            return kitti.survey(source)
+        case "dtdb":
+            return dtdb.survey(source, recipe)
         case "video":
             return footage.survey(source)
+        case "radar":
+            return radar.survey(source, recipe)
         case "array":
             return array.survey(source, recipe)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import InputError
+from schemas.rain import Scaling
 from trainer.sources.images import IMAGE_SUFFIXES, images_in, read_image, said
 from trainer.sources.resize import FULL_SCALE, area_averaged
 from trainer.sources.video import ADVICE, grey, open_video
@@ -27,7 +28,9 @@ class NewestFrames:
     shape: tuple[int, int, int]
     """(time, y, x) of what is read of each."""
     read: Callable[[int, int], Array]
-    """(start, stop) to sequences start .. stop - 1, (sequence, time, y, x) in [0, 1]."""
+    """(start, stop) to sequences start .. stop - 1, (sequence, time, y, x), full scale 1."""
+    scaling: Scaling | None = None
+    """Of rain; None for pictures."""
 
 
 def open_frames(path: Path, last: int, size: tuple[int, int] | None = None) -> NewestFrames:

@@ -51,7 +51,7 @@ def one_line_for_the_disk(out: Path) -> Iterator[None]:
 
 def files_digest(clips: Sequence[Clip]) -> str:
     """Return the SHA-256 of the names and sizes of all files, in order."""
-    sizes = [[clip.name, [[file.name, file.stat().st_size] for file in clip.files]] for clip in clips]
+    sizes = [[clip.name, [[file.name, _size(file)] for file in dict.fromkeys(clip.files)]] for clip in clips]
     return hashlib.sha256(json.dumps(sizes).encode()).hexdigest()
 
 
@@ -118,6 +118,13 @@ def work_folder(out: Path, recipe: Recipe, files: str) -> Path:
 def clip_folder(work: Path, number: int) -> Path:
     """Return where a clip lies in the folder of work once it is decoded."""
     return work / f"{number:06}"
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a file, or of all files below a folder, as a Zarr store is one."""
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size
 
 
 def _beside(out: Path) -> Path:

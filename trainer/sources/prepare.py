@@ -13,7 +13,7 @@ import numpy as np
 
 from schemas.errors import InputError
 from schemas.model import digest
-from schemas.real_store import RealStoreAttributes
+from schemas.real_store import VALID, VALID_TIME, Contents, RealStoreAttributes
 from schemas.recipe import Recipe, SplitBy
 from schemas.render import SCHEMA_VERSION
 from schemas.store import SPLIT_VALUES
@@ -159,7 +159,7 @@ def _segments(clips: Sequence[Clip], decoded: Sequence[Decoded]) -> list[Segment
     segments = []
     for number, (clip, known) in enumerate(zip(clips, decoded, strict=True)):
         for run in known.runs:
-            part = f"{clip.name}:{run[0]}" if clip.apart else clip.name
+            part = f"{clip.name}:{run[0]}" if clip.apart else clip.source or clip.name
             segments.append(Segment(clip=number, run=run, source=part, split=clip.split))
     problems = [problem for known in decoded for problem in known.problems]
     if problems and not segments:
@@ -184,38 +184,61 @@ def _write(out: Path, job: _Job, files: str, show: Callable[[Progress], None]) -
         n=len(windows),
         sources=[job.clips[clip].name for clip in used],
         splits=splits,
+        scaling=job.recipe.rain,
         skipped=[problem for known in job.decoded for problem in known.problems],
         package_version=version_of(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         produced_by="trainer prepare",
         complete=False,
     )
-    dtype = "uint8" if all(job.decoded[clip].dtype == "uint8" for clip in used) else "float32"
-    writer = Writer(out, attributes, job.recipe, dtype)
+    contents = _contents(job, used)
+    writer = Writer(out, attributes, job.recipe, contents)
     writer.begin()
     for start, stop in writer.missing():
-        writer.write(start, _rows(job, windows[start:stop], places, dtype))
+        writer.write(start, _rows(job, windows[start:stop], places, contents))
         show(Progress("sequences written", stop, len(windows)))
     writer.complete()
     remove_work(out)
     return _report(out, job, attributes)
 
 
-def _rows(job: _Job, windows: Sequence[Window], places: Mapping[int, int], dtype: str) -> dict[str, Any]:
+def _contents(job: _Job, used: Sequence[int]) -> Contents:
+    """Return which arrays the clips that are used fill."""
+    decoded = [job.decoded[clip] for clip in used]
+    return Contents(
+        dtype="uint8" if all(known.dtype == "uint8" for known in decoded) else "float32",
+        timed=any(job.clips[clip].epoch is not None for clip in used),
+        masked=any(known.masked for known in decoded),
+    )
+
+
+def _rows(job: _Job, windows: Sequence[Window], places: Mapping[int, int], contents: Contents) -> dict[str, Any]:
     """Return the arrays of some sequences."""
-    rows = empty_rows(job.recipe, dtype, len(windows))
+    rows = empty_rows(job.recipe, contents, len(windows))
     mapped: dict[int, Any] = {}
     for row, (clip, start, split) in enumerate(windows):
         known = job.decoded[clip]
         if clip not in mapped:
             mapped[clip] = frames_of(clip_folder(job.work, clip), known, job.recipe)
         frames = mapped[clip][start : start + job.recipe.frames]
-        rows["frames"][row] = frames if frames.dtype == dtype else frames / np.float32(255)
+        frames = frames if frames.dtype == contents.dtype else frames / np.float32(255)
+        rows["frames"][row] = np.nan_to_num(frames) if known.masked else frames
         rows["split"][row] = SPLIT_VALUES[split]
         rows["source_file"][row] = places[clip]
         rows["first_frame"][row] = known.kept[start]
         rows["cadence"][row] = np.nan if known.cadence is None else known.cadence
+        if contents.masked:
+            rows[VALID][row] = ~np.isnan(frames)
+        if contents.timed:
+            rows[VALID_TIME][row] = _times(job.clips[clip], known.kept[start : start + job.recipe.frames])
     return rows
+
+
+def _times(clip: Clip, pictures: Sequence[int]) -> list[float]:
+    """Return when each of some pictures was taken, s since 1970; NaN where it is unknown."""
+    if clip.epoch is None:
+        return [np.nan] * len(pictures)
+    return [clip.epoch + clip.stamps[picture] for picture in pictures]
 
 
 def _report(out: Path, job: _Job, attributes: RealStoreAttributes) -> Report:

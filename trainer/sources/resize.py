@@ -13,6 +13,8 @@ Array = NDArray[np.float32]
 
 FULL_SCALE: Final = {"uint8": 255.0, "uint16": 65_535.0}
 """Of integers; that of floats is 1."""
+LEAST_DATA: Final = 0.5
+"""Share of a px's area that has data, below which the px has none."""
 
 
 def fitted(picture: NDArray[Any], recipe: Recipe) -> NDArray[Any]:
@@ -21,11 +23,12 @@ def fitted(picture: NDArray[Any], recipe: Recipe) -> NDArray[Any]:
 
     Parameters
     ----------
-    picture : (y, x), uint8, uint16, or float32 in [0, 1]
+    picture : (y, x), uint8, uint16, or float32, whose NaN are no data
 
     Returns
     -------
-    (height, width) uint8 of uint8, rounded to the nearest level; else float32 fractions of full scale
+    (height, width) uint8 of uint8, rounded to the nearest level; else float32, of uint16 as fractions of full scale,
+    and NaN where less than half of the area has data
 
     Raises
     ------
@@ -38,7 +41,7 @@ def fitted(picture: NDArray[Any], recipe: Recipe) -> NDArray[Any]:
         part = part / np.float32(FULL_SCALE["uint16"])
     if part.shape == size:
         return part
-    averaged = area_averaged(part, size)
+    averaged = _averaged_data(part, size) if part.dtype.kind == "f" else area_averaged(part, size)
     return np.rint(averaged).astype(np.uint8) if part.dtype == np.uint8 else averaged
 
 
@@ -58,6 +61,17 @@ def area_averaged(frames: NDArray[Any], size: tuple[int, int]) -> Array:
     by_y, by_x = (_coverage(now, then) for now, then in zip(frames.shape[-2:], size, strict=True))
     resized: Array = by_y @ frames.astype(np.float32) @ by_x.T
     return resized
+
+
+def _averaged_data(part: NDArray[Any], size: tuple[int, int]) -> Array:
+    """Return the mean over the data of each px's area, (y, x); NaN where they are less than half of it."""
+    known = ~np.isnan(part)
+    if known.all():
+        return area_averaged(part, size)
+    share = area_averaged(known, size)
+    total = area_averaged(np.where(known, part, 0), size)
+    averaged: Array = np.where(share >= LEAST_DATA, total / np.maximum(share, LEAST_DATA), np.nan).astype(np.float32)
+    return averaged
 
 
 @lru_cache(16)

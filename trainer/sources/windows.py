@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from statistics import median
+from typing import Final, NamedTuple
 
 from trainer.data.splits import Split
 from trainer.sources.clips import Clip
 
 Run = tuple[int, int]
 """(start, stop)"""
+GAP: Final = 1.5
+"""Cadences that are a gap in time, and the half of a cadence that is none: clocks of cameras jitter."""
 
 
 class Window(NamedTuple):
@@ -29,7 +32,8 @@ def unbroken(clip: Clip, count: int) -> list[Run]:
     """
     Return the runs of a clip's pictures that follow each other without a gap; no picture is in two of them.
 
-    Ranges that the owner gives are kept apart, and cut at `count`. A number that lacks is a gap.
+    Ranges that the owner gives are kept apart, and cut at `count`. A number that lacks is a gap, and so is time that
+    passes without a picture.
 
     Parameters
     ----------
@@ -40,7 +44,13 @@ def unbroken(clip: Clip, count: int) -> list[Run]:
         start, stop = max(first, runs[-1][1] if runs else 0), min(behind, count)
         if start < stop:
             runs.append((start, stop))
-    return [part for run in runs for part in cut(run, _holes(clip.numbers))]
+    holes = (*_holes(clip.numbers), *_pauses(clip.stamps))
+    return [part for run in runs for part in cut(run, holes)]
+
+
+def cadence_of(stamps: Sequence[float]) -> float | None:
+    """Return the time between two pictures, s: the median; None where there are fewer than two."""
+    return median(b - a for a, b in pairwise(stamps)) if len(stamps) > 1 else None
 
 
 def cut(run: Run, places: Iterable[int]) -> list[Run]:
@@ -59,3 +69,10 @@ def starts(run: Run, frames: int, step: int) -> range:
 def _holes(numbers: Sequence[int]) -> list[int]:
     """Return the places before which a number lacks."""
     return [place + 1 for place, (a, b) in enumerate(pairwise(numbers)) if b - a > 1]
+
+
+def _pauses(stamps: Sequence[float]) -> list[int]:
+    """Return the places before which time passed without a picture, or too little of it."""
+    cadence = cadence_of(stamps) or 0.0
+    steps = enumerate((b - a for a, b in pairwise(stamps)), start=1)
+    return [place for place, step in steps if not (2 - GAP) * cadence <= step <= GAP * cadence]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec
 from zarr.storage import LocalStore, MemoryStore
 
-from schemas.real_store import RealStoreAttributes, real_layouts
+from schemas.real_store import Contents, RealStoreAttributes, real_layouts
 from schemas.recipe import Recipe
 from schemas.store import CHUNKS_PER_UNIT, ArrayLayout, chunk_length
 
@@ -29,12 +29,12 @@ class Writer:
     path : of the store; made where it is missing
     attributes : of the group
     recipe : of the store
-    dtype : of the frames
+    contents : which arrays it has
     """
 
-    def __init__(self, path: Path, attributes: RealStoreAttributes, recipe: Recipe, dtype: str) -> None:
+    def __init__(self, path: Path, attributes: RealStoreAttributes, recipe: Recipe, contents: Contents) -> None:
         self._path, self._attributes = path, attributes
-        layouts = real_layouts(recipe, dtype)
+        layouts = real_layouts(recipe, contents)
         chunk = chunk_length(layouts[-1].sequence_bytes)
         self._unit = CHUNKS_PER_UNIT * chunk
         self._names = [layout.name for layout in layouts]
@@ -97,7 +97,7 @@ def _documents(layouts: Sequence[ArrayLayout], n: int, chunk: int, unit: int) ->
     buffers: dict[str, Any] = {}
     group = zarr.create_group(MemoryStore(buffers))
     for layout in layouts:
-        video = layout.name == "frames"
+        video = layout.dimensions[-2:] == ("y", "x")
         group.create_array(
             layout.name,
             shape=(n, *layout.shape),
@@ -120,6 +120,6 @@ def _put(file: Path, document: bytes) -> None:
     aside.replace(file)
 
 
-def empty_rows(recipe: Recipe, dtype: str, length: int) -> dict[str, NDArray[Any]]:
+def empty_rows(recipe: Recipe, contents: Contents, length: int) -> dict[str, NDArray[Any]]:
     """Return arrays for `length` sequences, by name, to be filled."""
-    return {layout.name: np.zeros((length, *layout.shape), layout.dtype) for layout in real_layouts(recipe, dtype)}
+    return {layout.name: np.zeros((length, *layout.shape), layout.dtype) for layout in real_layouts(recipe, contents)}

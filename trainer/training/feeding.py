@@ -1,10 +1,12 @@
 """The data of a phase: its stores opened, split and checked, as training and validation batches."""
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 
 from schemas.errors import InputError
+from schemas.real_store import VALID
 from schemas.run import RunConfig
 from trainer.data.batches import Batch
 from trainer.data.reader import Source
@@ -41,6 +43,10 @@ class Feed:
         """By the property that each teaches; the real one by `real`."""
         first = next(iter(self.stores.values()))
         self.height, self.width = first.height, first.width
+        self.limit = 1.0 if first.scaling is None else math.inf
+        """Largest fraction of full scale that a frame may have."""
+        masked = not phase.data and first.masked
+        self._arrays = (*phase.arrays, *((VALID,) if masked else ()))
         source = partial(_synthetic if phase.data else _real, config)
         self._training = [source(name, store, "train") for name, store in self.stores.items()]
         self._validation = [source(name, store, "validation") for name, store in self.stores.items()]
@@ -55,7 +61,7 @@ class Feed:
                 batch=self._phase.budget.batch,
                 seed=config.seed,
                 start=start,
-                arrays=self._phase.arrays,
+                arrays=self._arrays,
                 rank=place.rank,
                 world=place.world,
                 on_damage=config.data.on_damage,
@@ -71,7 +77,7 @@ class Feed:
                 self._validation,
                 frames=_frames(self._config),
                 batch=VALIDATION_BATCH * place.world,
-                arrays=self._phase.arrays,
+                arrays=self._arrays,
                 rank=place.rank,
                 world=place.world,
                 on_damage=self._config.data.on_damage,

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from schemas.errors import InputError
+from schemas.real_store import VALID
 from schemas.run import Budget, RunConfig
 from trainer.data.batches import Batch
+from trainer.data.stores import FRAMES
 from trainer.models.stmoe import STMoE
 from trainer.training.checkpoint import BEST, LAST, Checkpoint, Progress, load_own, save
 from trainer.training.distributed import Place
@@ -140,11 +142,9 @@ class Loop:
         self._set_learning_rates()
         self._set_modes()
         draws = self._draws(batch.frames.shape[1])
-        frames = as_fractions(batch.frames.to(device, non_blocking=True))
-        if not self.phase.data and self.config.data.augment:
-            frames = transformed(frames, draws.symmetry)
+        frames, truth = self._given(batch, draws)
         with autocast(execution.precision, device):
-            loss, terms = self.trainee(frames, draws.to(device), self._truth(batch))
+            loss, terms = self.trainee(frames, draws.to(device), truth)
         self._require_finite(loss, "loss", batch)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -154,8 +154,16 @@ class Loop:
         values = self.place.mean({**terms, "loss": loss})
         return {**values, "gradient_norm": norm.item(), "learning_rate": self._rate()}
 
-    def _truth(self, batch: Batch) -> dict[str, Tensor]:
-        return {name: batch[name].to(self.place.device, non_blocking=True) for name in self.phase.arrays}
+    def _given(self, batch: Batch, draws: Draws) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return frames as fractions and what else is known, on the device; real ones flipped and transposed."""
+        moved = batch.to(self.place.device)
+        frames = as_fractions(moved.frames)
+        truth = {name: tensor for name, tensor in moved.arrays.items() if name != FRAMES}
+        augment = not self.phase.data and self.config.data.augment
+        if VALID in truth:
+            valid = truth[VALID].bool().unsqueeze(2)
+            truth[VALID] = transformed(valid, draws.symmetry) if augment else valid
+        return transformed(frames, draws.symmetry) if augment else frames, truth
 
     def _draws(self, frames: int) -> Draws:
         budget = self.phase.budget
@@ -197,7 +205,7 @@ class Loop:
     def _validate(self, recorder: Recorder | None) -> None:
         """Measure the free-running forecast on validation data; keep the parameters if they are the best."""
         progress = self.progress
-        error = validation_error(self.network, self.feed.validation(), self.config, self.place)
+        error = validation_error(self.network, self.feed.validation(), self.config, self.place, self.feed.limit)
         if recorder:
             recorder.record(progress.step, validation=error)
         error = math.inf if math.isnan(error) else error  # any forecast that is one is better
@@ -242,13 +250,16 @@ class Loop:
 
 
 @torch.no_grad()
-def validation_error(network: STMoE, batches: Iterator[Batch], config: RunConfig, place: Place) -> float:
+def validation_error(
+    network: STMoE, batches: Iterator[Batch], config: RunConfig, place: Place, limit: float = 1.0
+) -> float:
     """
-    Return the squared error of forecasts: summed over a frame, mean over lead times and sequences, intensity in [0, 1].
+    Return the squared error of forecasts: summed over a frame, mean over lead times and sequences, full scale 1.
 
     Parameters
     ----------
     batches : of this process; all of them together are the validation data, clean where they come so
+    limit : forecasts are clipped to [0, limit]; what has no data does not count
     """
     network.eval()
     inputs, horizon = config.data.input_frames, config.data.horizon
@@ -257,7 +268,10 @@ def validation_error(network: STMoE, batches: Iterator[Batch], config: RunConfig
         frames = as_fractions(batch.arrays.get(CLEAN, batch.frames).to(place.device))
         with autocast(config.execution.precision, place.device):
             forecast = network(frames[:, :inputs], horizon)
-        errors = (forecast.frames.float().clamp(0, 1) - frames[:, inputs:]).square().sum((2, 3, 4))
+        errors = (forecast.frames.float().clamp(0, limit) - frames[:, inputs:]).square()
+        if VALID in batch.arrays:
+            errors = errors * batch[VALID].to(place.device)[:, inputs:, None]
+        errors = errors.sum((2, 3, 4))
         total += torch.stack([errors.double().mean(1).sum(), torch.tensor(float(len(frames)), device=place.device)])
     summed = place.summed(total)
     return float(summed[0] / summed[1])

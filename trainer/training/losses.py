@@ -133,6 +133,7 @@ def global_loss(
     entropy_weight: float | Tensor,
     smoothness_weight: float,
     magnitude_weight: float,
+    valid: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """
     Return the loss of the global phase, and its terms (equation 8, models.md A4 to A7).
@@ -147,6 +148,7 @@ def global_loss(
     alpha, c : shape and scale of rho for the reconstruction
     regulariser_alpha, regulariser_c : of rho' for the three regularisers
     entropy_weight, smoothness_weight, magnitude_weight : >= 0, the first already ramped, and so maybe ()
+    valid : (batch, n, channel, y, x) bool, where the target is known; None for everywhere
 
     Returns
     -------
@@ -156,7 +158,7 @@ def global_loss(
     weights = _wide(forecast.log_weights).exp()
     shape = (regulariser_alpha, regulariser_c)
     terms = {
-        "reconstruction": robust_loss(_wide(forecast.frames) - _wide(target), alpha, c).mean(),
+        "reconstruction": mean_where(robust_loss(_wide(forecast.frames) - _wide(target), alpha, c), valid),
         "entropy": robust_loss(entropy(forecast.log_weights), *shape).mean(),
         "smoothness": smoothness(weights, *shape),
         "magnitude": robust_loss(weights, *shape).mean(),
@@ -168,6 +170,24 @@ def global_loss(
         + magnitude_weight * terms["magnitude"]
     )
     return total, {name: term.detach() for name, term in terms.items()}
+
+
+def mean_where(values: Tensor, valid: Tensor | None) -> Tensor:
+    """
+    Return the mean over sequences of the mean over each one's known values.
+
+    A sequence counts as much as another however much of it is known, so that the batches of several processes have the
+    mean of one process; one of which nothing is known counts as 0.
+
+    Parameters
+    ----------
+    values : (batch, ...)
+    valid : as values, bool; None for everywhere
+    """
+    if valid is None:
+        return values.mean()
+    known = valid.flatten(1).sum(1)
+    return (torch.where(valid, values, 0).flatten(1).sum(1) / known.clamp(min=1)).mean()
 
 
 def balanced_square(forecast: Tensor, target: Tensor, scale: float) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Final, cast
 import torch
 from torch import Tensor, nn
 
+from schemas.real_store import VALID
 from schemas.run import Addl, Loss, RunConfig
 from trainer.models.addl import ADDL
 from trainer.models.kinematic import Kinematic, Rotation
@@ -54,7 +55,7 @@ class Trainee(nn.Module):
         ----------
         frames : (batch, time, channel, y, x) in [0, 1], l input frames and n to forecast
         draws : random choices of this step
-        truth : the phase's further arrays, (batch, ...) as stored
+        truth : the phase's further arrays, (batch, ...) as stored; but `valid` as frames, bool
         """
         data, schedule = self._config.data, self._config.schedule
         match self._phase.objective:
@@ -66,7 +67,9 @@ class Trainee(nn.Module):
                 return _kinematics(self.network, frames, draws, truth, data.input_frames)
             case "forecast":
                 detach = schedule.detach_feedback and self._phase.stage == "gates"
-                return _forecast(self.network, frames, draws, data.input_frames, self._config.loss, detach)
+                return _forecast(
+                    self.network, frames, draws, data.input_frames, self._config.loss, truth.get(VALID), detach=detach
+                )
 
 
 def probability_of_truth(done: Tensor, share: float) -> Tensor:
@@ -130,9 +133,9 @@ def _wrong_turning(motion: Rotation, true: Turning) -> Tensor:
 
 
 def _forecast(
-    network: STMoE, frames: Tensor, draws: Draws, inputs: int, loss: Loss, detach: bool
+    network: STMoE, frames: Tensor, draws: Draws, inputs: int, loss: Loss, valid: Tensor | None, *, detach: bool
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Equation 8 on a free-running forecast; weights that nothing learns are not regularised."""
+    """Equation 8 on a free-running forecast, where there are data; weights that nothing learns are not regularised."""
     forecast = network(frames[:, :inputs], frames.shape[1] - inputs, detach_feedback=detach)
     ramp = (draws.done / ENTROPY_RAMP).clamp(max=1)
     learns = any(parameter.requires_grad for parameter in network.gate.parameters())
@@ -146,6 +149,7 @@ def _forecast(
         entropy_weight=loss.entropy * ramp * learns,
         smoothness_weight=loss.smoothness * learns,
         magnitude_weight=loss.magnitude * learns,
+        valid=None if valid is None else valid[:, inputs:],
     )
 
 
