@@ -57,6 +57,7 @@ def evaluation() -> dict[str, Any]:
         "sequences": 5,
         "input_frames": INPUTS,
         "horizon": HORIZON,
+        "unit": "grey level",
         "metrics": {name: metric._asdict() for name, metric in model.metrics.items()},
         "scores": {"model": model.summary(0), "persistence": persistence.summary(0)},
         "difference": {name: model.paired(persistence, name, 0) for name in model.metrics},

@@ -90,6 +90,14 @@ def test_both_programs_and_xarray_read_the_store(videos: Path, tmp_path: Path) -
         assert opened["split"].attrs["flag_meanings"] == "train validation test"
 
 
+def test_a_store_of_one_clip_misses_nothing(tmp_path: Path) -> None:
+    video_of(tmp_path / "v" / "a.avi", noise(60))
+    made(tmp_path / "v", tmp_path / "a.zarr")
+    assert not np.asarray(zarr.open_group(tmp_path / "a.zarr", mode="r")["source_file"]).any()
+    done = run_datagen("verify", tmp_path / "a.zarr")
+    assert (done.code, done.err) == (0, ""), done
+
+
 def test_every_k_th_picture_is_kept_within_each_run(tmp_path: Path) -> None:
     frames = noise(40)
     video_of(tmp_path / "v" / "a.avi", frames)

@@ -62,3 +62,18 @@ def test_a_crop_has_its_place() -> None:
 def test_a_crop_beyond_the_picture_is_refused(crop: dict[str, int]) -> None:
     with pytest.raises(InputError, match=r"the crop \d+x4 at row .* lies outside pictures of 12x16 px; give a smaller"):
         fitted(np.zeros((12, 16), np.uint8), recipe(3, 4, crop=crop))
+
+
+def test_a_pixel_is_the_mean_of_its_data_or_none_where_less_than_half_is_known() -> None:
+    picture = np.array([[1, np.nan, np.nan, np.nan], [3, 5, np.nan, 8]], np.float32)
+    found = fitted(picture, Recipe(kind="radar", height=1, width=2))
+    np.testing.assert_allclose(found, [[3, np.nan]])
+
+
+def test_no_data_does_not_change_pixels_that_have_all() -> None:
+    whole = RNG.random((20, 20)).astype(np.float32)
+    holed = whole.copy()
+    holed[:10, :10] = np.nan
+    a, b = (fitted(picture, Recipe(kind="radar", height=4, width=4)) for picture in (whole, holed))
+    assert np.isnan(b[:2, :2]).all()
+    np.testing.assert_allclose(b[2:], a[2:], rtol=1e-6)

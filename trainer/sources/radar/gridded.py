@@ -105,12 +105,19 @@ def _opened(file: Path) -> Iterator[Any]:
             f"{file} needs xarray, which is not installed; pip install 'stmoe-synth[real]'"
         ) from None
     try:
-        with xarray.open_dataset(file, engine="zarr" if file.is_dir() else "h5netcdf", cache=False) as dataset:
+        how = {"engine": "zarr", "consolidated": _consolidated(file)} if file.is_dir() else {"engine": "h5netcdf"}
+        with xarray.open_dataset(file, cache=False, **how) as dataset:
             yield dataset
     except InputError:
         raise
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise InputError(f"{file} is no netCDF 4 or Zarr that can be read: {said(error)}; get it again") from error
+
+
+def _consolidated(store: Path) -> bool:
+    """Return whether a Zarr store's metadata are together in one object, which xarray warns of if it must find out."""
+    root = store / "zarr.json"
+    return (store / ".zmetadata").exists() or (root.exists() and '"consolidated_metadata"' in root.read_text())
 
 
 def _named(file: Path, dataset: Any, name: str | None) -> str:
