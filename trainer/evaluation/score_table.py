@@ -13,11 +13,11 @@ SHOWN_OF_RAIN = ("mse_mean", "b_mse", "csi_0.5", "csi_2", "csi_5", "csi_10", "cs
 def as_table(evaluation: dict[str, Any], shown: Sequence[str] | None = None) -> str:
     """Return the most used scores as a table for a terminal: overall with their intervals, then per lead time."""
     shown = shown or (SHOWN_OF_RAIN if evaluation["unit"] == UNIT else SHOWN)
-    lead_times = "".join(f"{f't+{lead + 1}':>9}" for lead in range(evaluation["horizon"]))
+    lead_times = "".join(f"{f't+{lead + 1}':>10}" for lead in range(evaluation["horizon"]))
     lines = [
         "{run} ({phase}) on {sequences} sequences of the {split} split of {store}".format_map(evaluation),
         "",
-        f"{'':26}{'all':>9}{'95 % interval':>20}{lead_times}",
+        f"{'':26}{'all':>10}{'95 % interval':>20}{lead_times}",
     ]
     scores = evaluation["scores"]
     lines += [_row(f"{name}  {model}", scores[model][name]) for name in shown for model in scores]
@@ -33,13 +33,13 @@ def as_table(evaluation: dict[str, Any], shown: Sequence[str] | None = None) -> 
 
 def _row(name: str, entry: dict[str, Any]) -> str:
     low, high = entry["interval"] or (None, None)
-    per_lead_time = "".join(f"{_number(value):>9}" for value in entry["per_lead_time"])
-    return f"{name:26}{_number(entry['mean']):>9}{f'{_number(low)} - {_number(high)}':>20}{per_lead_time}"
+    per_lead_time = "".join(f"{_number(value):>10}" for value in entry["per_lead_time"])
+    return f"{name:26}{_number(entry['mean']):>10}{f'{_number(low)} - {_number(high)}':>20}{per_lead_time}"
 
 
 def _attribution_row(name: str, entry: dict[str, Any]) -> str:
-    per_lead_time = "".join(f"{_percent(value):>9}" for value in entry["per_lead_time"])
-    return f"{name:26}{_percent(entry['share']):>9}{'':20}{per_lead_time}"
+    per_lead_time = "".join(f"{_percent(value):>10}" for value in entry["per_lead_time"])
+    return f"{name:26}{_percent(entry['share']):>10}{'':20}{per_lead_time}"
 
 
 def _motion_row(name: str, entry: dict[str, Any]) -> str:
