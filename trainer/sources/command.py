@@ -14,6 +14,7 @@ from schemas.errors import InputError
 from schemas.rain import ScalingKind
 from schemas.recipe import OnDamage, Recipe, SourceKind, SplitBy
 from trainer.machine import cores
+from trainer.sources.owners import OWNERS, how
 
 if TYPE_CHECKING:
     from trainer.sources.prepare import Progress, Report
@@ -26,6 +27,12 @@ _CROP = re.compile(r"(\d+)x(\d+)(?:\+(\d+)\+(\d+))?")
 
 def _says(name: str) -> str:
     return str(Recipe.model_fields[name].description)
+
+
+def _say_how(context: click.Context, _option: click.Parameter, kind: SourceKind | None) -> None:
+    if kind is not None:
+        click.echo(how(kind))
+        context.exit()
 
 
 @click.command()
@@ -51,6 +58,15 @@ def _says(name: str) -> str:
 )
 @click.option("--workers", type=click.IntRange(min=1), help="processes that decode  [default: all cores]")
 @click.option("--overwrite", is_flag=True, help="delete the store that lies there")
+@click.option("--download", is_flag=True, help="fetch the data set into SOURCE first, where its owner lets everyone")
+@click.option(
+    "--how",
+    type=click.Choice(get_args(SourceKind)),
+    is_eager=True,
+    expose_value=False,
+    callback=_say_how,
+    help="say where a data set is published, on which terms and in which layout, and exit",
+)
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object")
 def prepare(
     *,
@@ -59,6 +75,7 @@ def prepare(
     out: str,
     workers: int | None,
     overwrite: bool,
+    download: bool,
     as_json: bool,
     **asked: Any,
 ) -> None:
@@ -76,6 +93,8 @@ def prepare(
         raise InputError(f"--out {out} is a URL; give a local path and copy the store afterwards")
     recipe = _recipe(kind, **asked)
     with _shown() as show:
+        if download:
+            _download(kind, Path(source), show)
         report = prepare_store(
             Path(source), recipe, Path(out), workers=workers or cores(), overwrite=overwrite, show=show
         )
@@ -85,6 +104,16 @@ def prepare(
         click.echo(json.dumps({**vars(report), "path": str(report.path)}, indent=2))
     else:
         click.echo(report.path)
+
+
+def _download(kind: SourceKind, source: Path, show: "Callable[[Progress], None]") -> None:
+    from trainer.sources.download import download
+    from trainer.sources.prepare import Progress
+
+    downloads = OWNERS[kind].downloads
+    if not downloads:
+        raise InputError(f"--download cannot fetch {kind}; see `trainer prepare --how {kind}`")
+    download(downloads, source, lambda name, done, total: show(Progress(f"bytes of {name}", done, total)))
 
 
 def _recipe(kind: str, *, size: str, crop: str | None, shares: str, axes: str | None, **fields: Any) -> Recipe:

@@ -1,6 +1,7 @@
 """`trainer prepare` as its users run it: every option reaches the recipe, and every mistake is one line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import pytest
 
 from tests.shared_data import shared_file
 from tests.trainer.commands import run
+from tests.trainer.data.web import Served, serving
 from tests.trainer.sources.footage import noise, video_of
+from tests.trainer.sources.radar.files import grid, written
+from trainer.sources.owners import OWNERS, Download, how
 from trainer.sources.writing import stored_attributes
 
 
@@ -105,3 +109,50 @@ def test_the_samples_of_kth_all_fall_into_one_split(tmp_path: Path) -> None:
     done = run(*arguments, "--split-by", "time")
     assert done.code == 0
     assert "split by time" in done.err
+
+
+def test_variable_and_scaling_reach_the_recipe(tmp_path: Path) -> None:
+    dataset = grid(np.ones((60, 8, 8)), "mm/h")
+    dataset["other"] = dataset["rain"] * 2
+    written(dataset, tmp_path / "rain.nc")
+    arguments = ("prepare", "radar", tmp_path, "--out", tmp_path / "a.zarr", "--size", "8", "--frames", "3")
+    assert "give --variable NAME, it has rain, other" in run(*arguments).error
+    done = run(*arguments, "--variable", "other", "--scaling", "dbz", "--split-by", "time")
+    assert done.code == 0, done
+    attributes = stored_attributes(tmp_path / "a.zarr")
+    assert attributes is not None
+    assert (attributes["recipe"]["variable"], attributes["scaling"]["kind"]) == ("other", "dbz")
+
+
+@pytest.mark.parametrize("kind", ["kth", "radar"])
+def test_how_says_where_a_data_set_is(kind: str) -> None:
+    done = run("prepare", "--how", kind)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.rstrip("\n") == how(kind)  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_fetched_says_how_it_is_had(tmp_path: Path) -> None:
+    done = run("prepare", "kitti", tmp_path / "kitti", "--out", tmp_path / "a.zarr", "--download")
+    assert (done.code, done.error) == (1, "--download cannot fetch kitti; see `trainer prepare --how kitti`")
+
+
+def test_a_data_set_is_fetched_and_prepared_by_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "served").mkdir()
+    np.save(tmp_path / "served" / "a.npy", np.stack([noise(9, 8, 8, seed) for seed in range(6)], axis=1))
+    with serving(Served(tmp_path / "served")) as served:
+        owner = replace(OWNERS["array"], downloads=(Download(url=f"{served.url}/a.npy", checksum=None),))
+        monkeypatch.setitem(OWNERS, "array", owner)  # type: ignore[arg-type]
+        done = run(
+            "prepare",
+            "array",
+            tmp_path / "here",
+            "--out",
+            tmp_path / "a.zarr",
+            "--size",
+            "8",
+            "--frames",
+            "3",
+            "--download",
+        )
+    assert (done.code, done.out) == (0, f"{tmp_path / 'a.zarr'}\n"), done
+    assert (tmp_path / "here" / "a.npy").exists()
