@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 DEMO_EXTRAS := datagen,digits,trainer
 TEST_EXTRAS := datagen,dask,cloud,digits,trainer,real,dev
 ALL_EXTRAS := datagen,service,dask,cloud,digits,trainer,real,nowcasting,mlflow,dev
-BENCHMARK_PEERS := opencv-python-headless opensimplex perlin-numpy
+BENCHMARK_PEERS := opensimplex perlin-numpy
 CODE := schemas datagen trainer tests benchmarks docs
 
 PROPERTIES := translation rotation intensity mixed

@@ -68,10 +68,16 @@ def _averaged_data(part: NDArray[Any], size: tuple[int, int]) -> Array:
     known = ~np.isnan(part)
     if known.all():
         return area_averaged(part, size)
-    share = area_averaged(known, size)
+    share = _share_known(known.tobytes(), known.shape, size)
     total = area_averaged(np.where(known, part, 0), size)
     averaged: Array = np.where(share >= LEAST_DATA, total / np.maximum(share, LEAST_DATA), np.nan).astype(np.float32)
     return averaged
+
+
+@lru_cache(4)
+def _share_known(known: bytes, shape: tuple[int, ...], size: tuple[int, int]) -> Array:
+    """Return the share of each px's area that has data; a radar's is often the same for days."""
+    return area_averaged(np.frombuffer(known, np.bool_).reshape(shape), size)
 
 
 @lru_cache(16)

@@ -5,6 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from tests.trainer.sources.footage import noise, video_of
 from trainer.sources.cuts import CutFinder
 from trainer.sources.found import found
 from trainer.sources.pictures import pictures
+from trainer.sources.video import grey
 
 VIDEO = Recipe.parse({"kind": "video"})
 
@@ -104,3 +106,21 @@ def test_a_video_that_is_cut_off_says_where(tmp_path: Path, codec: str, pixels: 
     file.write_bytes(data[: len(data) // 2])
     with pytest.raises(InputError, match=said):
         frames_of(file)
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixels"),
+    [
+        ("mpeg4", "yuv420p"),
+        ("libx264", "yuv444p"),
+        ("libx264", "yuvj420p"),
+        ("mjpeg", "yuvj422p"),
+    ],
+)
+def test_brightness_is_that_of_ffmpegs_own_conversion(tmp_path: Path, codec: str, pixels: str) -> None:
+    colours = np.random.default_rng(2).integers(0, 256, (3, 18, 50, 3)).astype(np.uint8)  # lines are padded
+    file = video_of(tmp_path / "a.avi", colours, codec, pixels)
+    with av.open(str(file)) as opened:
+        for frame in opened.decode(video=0):
+            assert frame.format.name == pixels
+            assert np.array_equal(grey(frame), frame.to_ndarray(format="gray"))
