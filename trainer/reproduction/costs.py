@@ -13,12 +13,12 @@ START: Final = 5.0
 """Seconds until a process has loaded PyTorch."""
 SEQUENCE: Final[dict[Scale, dict[str, float]]] = {
     "small": {
-        "mim": 0.021,
-        "addl": 0.011,
-        "kinematic-translation": 0.0045,
-        "kinematic-rotation": 0.007,
-        "kinematic-intensity": 0.004,
-        "gates": 0.024,
+        "mim": 0.0145,
+        "addl": 0.0068,
+        "kinematic-translation": 0.0027,
+        "kinematic-rotation": 0.005,
+        "kinematic-intensity": 0.0017,
+        "gates": 0.012,
     },
     "paper": {
         "mim": 0.021,

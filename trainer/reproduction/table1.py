@@ -32,25 +32,20 @@ Budgets = Mapping[str, Mapping[str, Any]]
 """Fields of `schedule` by row."""
 
 _PAPERS: Final[Mapping[str, Any]] = {
-    "decoder": {"steps": 2000},
+    "decoder": {"steps": 1500},
     "mim": {"steps": 500},
-    "addl": {"steps": 2000, "learning_rate": 1e-3},
+    "addl": {"steps": 1500, "learning_rate": 1e-3},
     "gates": {"steps": 200},
-    "joint": {"steps": 700},
 }
 """Of the mixtures that are the paper's, whose MIMs start from F0."""
 BUDGETS: Final[dict[Scale, Budgets]] = {
     "small": {
-        "mim-real": {"joint": {"steps": 4000}},
-        "mim-all": {"decoder": {"steps": 2500}, "joint": {"steps": 1000}},
-        "mim-all-wide": {"decoder": {"steps": 2500}, "joint": {"steps": 1000}},
-        "stmoe-id": _PAPERS,
-        "stmoe-conv": _PAPERS,
-        "stmoe-kinematic": {
-            "kinematic": {"steps": 2000},
-            "gates": {"steps": 200},
-            "joint": {"steps": 1000},
-        },
+        "mim-real": {"joint": {"steps": 7000}},
+        "mim-all": {"decoder": {"steps": 2000}, "joint": {"steps": 6000}},
+        "mim-all-wide": {"decoder": {"steps": 1300}, "joint": {"steps": 2700}},
+        "stmoe-id": {**_PAPERS, "joint": {"steps": 1400}},
+        "stmoe-conv": {**_PAPERS, "joint": {"steps": 1300}},
+        "stmoe-kinematic": {"kinematic": {"steps": 2000}, "gates": {"steps": 200}, "joint": {"steps": 2200}},
     },
     "paper": {
         "mim-real": {"joint": {"steps": 100_000, "batch": 16, "learning_rate": 5e-4, "validate_every": 500}},
