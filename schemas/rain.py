@@ -1,6 +1,7 @@
 """Rain rates as a store holds them: what its frames are in mm/h."""
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
@@ -47,3 +48,21 @@ class DbzScaling(Model):
 
 
 Scaling = Annotated[LinearScaling | DbzScaling, Field(discriminator="kind")]
+
+
+def scaling_of(data: Any, name: str) -> Scaling:
+    """
+    Validate plain data as a scaling.
+
+    Parameters
+    ----------
+    data : as JSON holds it
+    name : what the data are called in messages
+
+    Raises
+    ------
+    InputError
+        it is none of these.
+    """
+    model = DbzScaling if isinstance(data, Mapping) and data.get("kind") == "dbz" else LinearScaling
+    return model.parse(data, name)

@@ -51,6 +51,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "trainer/evaluation/figures.py": TRAINER | {"matplotlib", "PIL", "av"},
     "trainer/evaluation/arrows.py": TRAINER | {"matplotlib"},
     "trainer/reproduction/pictures.py": TRAINER | {"matplotlib"},
+    "trainer/evaluation/extrapolation.py": TRAINER | {"cv2", "pysteps"},
+    "trainer/sources/download.py": TRAINER | {"pooch", "requests"},
+    "trainer/sources/radar/gridded.py": TRAINER | {"xarray"},
+    "trainer/sources/radar/hdf5.py": TRAINER | {"h5py"},
     "trainer/sources/*": TRAINER | {"PIL", "av"},
     "trainer/*": TRAINER,
 }

@@ -7,10 +7,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from pydantic import TypeAdapter, ValidationError
-
 from schemas.errors import DamagedStoreError, IncompleteStoreError, InputError, NewerSchemaError
-from schemas.rain import Scaling
+from schemas.rain import Scaling, scaling_of
 from schemas.real_store import VALID
 from schemas.render import SCHEMA_VERSION, Dtype, RenderSpec
 from trainer.data.arrays import StoredArray
@@ -20,8 +18,6 @@ FRAMES: Final = "frames"
 _DIMENSIONS: Final = ("sequence", "time", "y", "x")
 _GIVE_A_STORE: Final = "give one that datagen or the trainer made"
 _BASIC_PROPERTIES: Final = ("translation", "rotation", "intensity")
-
-_SCALINGS: Final[TypeAdapter[Scaling]] = TypeAdapter(Scaling)
 
 _log = logging.getLogger(__name__)
 
@@ -62,10 +58,7 @@ class SequenceStore:
     def scaling(self) -> Scaling | None:
         """What frames of rain are in mm/h; None where they are pictures. Raises InputError where it is unknown."""
         said = self.attributes.get("scaling")
-        try:
-            return None if said is None else _SCALINGS.validate_python(said)
-        except ValidationError as error:
-            raise InputError(f"{self.path} has the scaling {said}, which is none of rain; prepare it again") from error
+        return None if said is None else scaling_of(said, f"{self.path} attribute scaling")
 
     @property
     def masked(self) -> bool:
