@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 DEMO_EXTRAS := datagen,digits,trainer
-TEST_EXTRAS := datagen,dask,cloud,digits,trainer,real,dev
+TEST_EXTRAS := datagen,service,dask,cloud,digits,trainer,real,dev
 ALL_EXTRAS := datagen,service,dask,cloud,digits,trainer,real,nowcasting,mlflow,dev
 BENCHMARK_PEERS := opensimplex perlin-numpy
 CODE := schemas datagen trainer tests benchmarks docs

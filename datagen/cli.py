@@ -25,7 +25,7 @@ from datagen.options import (
     with_default,
 )
 from datagen.request import DEFAULT_N, resolve
-from schemas.errors import InputError
+from schemas.errors import InputError, MissingExtraError
 from schemas.generate import json_schema
 from schemas.model import Model
 from schemas.render import RenderSpec
@@ -233,6 +233,29 @@ def warmup() -> None:
     from datagen.warmup import warm_up
 
     click.echo(warm_up())
+
+
+@datagen.command()
+@click.option("--host", help=with_default("address to listen on; beyond loopback keys are needed", "127.0.0.1"))
+@click.option("--port", type=int, help=with_default("TCP port, 0 for any that is free", 8000))
+@click.option("--data-root", metavar="FOLDER", help=with_default("where stores and specs lie", "./stores"))
+@click.option("--keys-file", metavar="FILE", help="API keys as JSON  [default: DATAGEN_KEYS, or none]")
+@click.option("--allow-anonymous", is_flag=True, default=None, help="listen beyond loopback without keys")
+@click.option("--threads", type=int, help=with_default("threads that render", "all cores"))
+@click.option("--scheduler", metavar="ADDRESS", help="render jobs on a Dask cluster, e.g. tcp://10.0.0.1:8786")
+def serve(**given: Any) -> None:
+    """
+    Serve sequences, virtual stores and render jobs over HTTP, with a page to look at; print the address.
+
+    Everything can be set by DATAGEN_* in the environment too, and more than stands here: see docs/service.md.
+    """
+    _require_kernels()
+    try:
+        from datagen.service.server import serve as serve_http
+        from datagen.service.settings import settings_from
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"serve needs {error.name}; pip install 'stmoe-synth[service]'") from None
+    serve_http(settings_from(**given))
 
 
 def _exit_code(arguments: Sequence[str] | None) -> int:

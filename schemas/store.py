@@ -226,6 +226,7 @@ class StoreAttributes(Model):
     created: str = Field(description="UTC, ISO 8601")
     produced_by: str = Field(description="program and machine type that wrote it")
     complete: bool = Field(description="true once the last unit is committed")
+    cancelled: bool = Field(False, description="true where the service was told not to finish it")
 
     @property
     def render_spec(self) -> RenderSpec:

@@ -42,6 +42,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "datagen/storage/sprites.py": DATAGEN | {"sklearn"},
     "datagen/views/lazy.py": DATAGEN | {"dask"},
     "datagen/views/export.py": DATAGEN | {"av"},
+    "datagen/service/*": DATAGEN
+    | {"fastapi", "starlette", "uvicorn", "limits", "prometheus_client", "pydantic_settings"},
     "datagen/*": DATAGEN,
     "trainer/data/arrays.py": TRAINER | {"google_crc32c"},
     "trainer/models/*": {"trainer", "torch"},

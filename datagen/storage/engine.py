@@ -86,6 +86,7 @@ def render_store(
     scheduler: str | None = None,
     overwrite: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    before_each: Callable[[], None] | None = None,
     produced_by: str = "datagen",
 ) -> RenderReport:
     """
@@ -102,7 +103,8 @@ def render_store(
     workers : threads that render, default all cores that this process may use
     scheduler : address of a Dask scheduler, e.g. tcp://10.0.0.1:8786, whose workers render instead of threads
     overwrite : whether to delete a store that lies there, of whatever spec
-    progress : is called in this thread after each unit
+    progress : is called in this thread after each unit; what it raises ends the render after that unit
+    before_each : is called in a worker before each sequence, and may let it wait; for threads alone
     produced_by : the program, for the store's attributes
 
     Raises
@@ -122,7 +124,7 @@ def render_store(
     with _connected(scheduler) as cluster, locked(objects):  # connected before anything is touched
         if spec.sprites and sprites is None:
             sprites = stored_sprites(objects)
-        renderer = UnitRenderer(Renderer(spec, sprites), objects)
+        renderer = UnitRenderer(Renderer(spec, sprites), objects, before_each)
         target = begin(objects, spec, n, sprites, overwrite=overwrite, program=produced_by)
         if cluster is None and not target.attributes.complete:
             warm_up()  # before the clock starts: the first time it takes a minute

@@ -23,19 +23,26 @@ ROOT = "zarr.json"
 SPRITES = "sprites"
 
 
-def documents(attributes: StoreAttributes) -> dict[str, bytes]:
-    """Return the document of every array and, last, the group's, by key."""
+def documents(attributes: StoreAttributes, *, sharded: bool = True) -> dict[str, bytes]:
+    """
+    Return the document of every array and, last, the group's, by key.
+
+    Parameters
+    ----------
+    sharded : whether the chunks of a unit lie in one object, as on disks; else each is an object of its own
+    """
     spec, n = attributes.render_spec, attributes.n
     buffers: dict[str, Any] = {}
     group = zarr.create_group(MemoryStore(buffers))
     for layout in table_layouts(spec):
         _create(group, layout, n, chunk=unit_sequences(spec), unit=None)
     for layout in frame_layouts(spec):
-        _create(group, layout, n, chunk=chunk_sequences(spec), unit=unit_sequences(spec))
+        _create(group, layout, n, chunk=chunk_sequences(spec), unit=unit_sequences(spec) if sharded else None)
     if spec.sprites:
         _create_sprites(group, spec.sprites)
     arrays = {key: buffer.to_bytes() for key, buffer in buffers.items() if key != ROOT}
-    return {**arrays, ROOT: root_document(attributes.model_dump(mode="json"), arrays)}
+    fields = attributes.model_dump(mode="json", exclude={"cancelled"} if not attributes.cancelled else None)
+    return {**arrays, ROOT: root_document(fields, arrays)}
 
 
 def root_document(attributes: dict[str, Any], arrays: dict[str, bytes]) -> bytes:

@@ -163,6 +163,13 @@ def begin(
     return Target(objects, attributes, spec, finished, sum(len(unit_at(spec, n, index)) for index in finished))
 
 
+def cancel(objects: Objects) -> None:
+    """Mark a store that is not complete as one that the service is not to finish; the caller holds its lock."""
+    fields = stored_fields(objects)
+    if fields is not None and not fields["complete"]:
+        _put_root(objects, StoreAttributes.parse({**fields, "cancelled": True}, f"{objects.path} attributes"))
+
+
 def condemn(objects: Objects, attributes: StoreAttributes, damaged: Iterable[Unit]) -> None:
     """Mark a store incomplete and units of it missing, so that the next render makes them anew."""
     with locked(objects):
@@ -215,7 +222,7 @@ def _reopened(objects: Objects, attributes: StoreAttributes, spec: RenderSpec, n
     """Mark a store incomplete, and its partial last unit missing if n grows; the module's docstring says why so."""
     old_n = attributes.n
     by = _joined_by(attributes.produced_by, {machine_type()})
-    attributes = attributes.model_copy(update={"complete": False, "produced_by": by})
+    attributes = attributes.model_copy(update={"complete": False, "produced_by": by, "cancelled": False})
     if n > old_n:
         _put_root(objects, attributes)
         if old_n % unit_sequences(spec):

@@ -1,6 +1,6 @@
 """The one way a unit is rendered, on threads of this process or on a cluster: piece by piece into a writer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -35,11 +35,20 @@ class UnitDone:
 
 
 class UnitRenderer:
-    """Render units of one spec into one store."""
+    """
+    Render units of one spec into one store.
 
-    def __init__(self, renderer: Renderer, objects: Objects) -> None:
+    Parameters
+    ----------
+    renderer : of the spec
+    objects : of the store
+    before_each : is called before each sequence
+    """
+
+    def __init__(self, renderer: Renderer, objects: Objects, before_each: Callable[[], None] | None = None) -> None:
         self.renderer = renderer
         self.objects = objects
+        self._before_each = before_each
         self.layouts = object_layouts(renderer.spec)
 
     def piece_length(self, sequences: int, workers: int) -> int:
@@ -62,10 +71,18 @@ class UnitRenderer:
         """Render and write one piece; return the seconds that the renderer took."""
         arrays = {name: array[: len(piece)] for name, array in scratch.items()}
         before = perf_counter()
-        self.renderer.render_into(piece.start, arrays)
+        self._render_into(piece.start, arrays)
         seconds = perf_counter() - before
         writer.write(piece.start, arrays)
         return seconds
+
+    def _render_into(self, start: int, arrays: Scratch) -> None:
+        if self._before_each is None:
+            self.renderer.render_into(start, arrays)
+            return
+        for place in range(len(next(iter(arrays.values())))):
+            self._before_each()
+            self.renderer.render_into(start + place, {name: array[place : place + 1] for name, array in arrays.items()})
 
     def render(self, unit: Unit, machine: str) -> UnitDone:
         """Render and commit a whole unit in this thread."""

@@ -1,0 +1,90 @@
+"""Specs by their digest, and their virtual stores."""
+
+import threading
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Body, Path, Request, Response
+
+from datagen.service.byte_ranges import OCTETS, reply
+from datagen.service.problems import RefusedError
+from datagen.service.state import charge, state_of
+from datagen.service.virtual_store import VirtualStore, is_document
+from schemas.render import SCHEMA_VERSION, RenderSpec
+from schemas.service import MAX_VIRTUAL_SEQUENCES, VIRTUAL_SEQUENCES, Problem, SpecReply
+from schemas.store import chunk_sequences
+
+FOR_EVER: Final = "private, max-age=31536000, immutable"
+"""Everything below a digest is a function of it."""
+
+router = APIRouter(tags=["virtual stores"], responses={404: {"model": Problem}, 422: {"model": Problem}})
+
+Digest = Annotated[str, Path(description="SHA-256 of a registered spec", max_length=64)]
+Key = Annotated[str, Path(description="of an object, e.g. zarr.json or frames/c/0/0/0/0", max_length=200)]
+Count = Annotated[int, Path(ge=1, le=MAX_VIRTUAL_SEQUENCES, description="sequences")]
+
+
+@router.post("/v1/specs", status_code=201, responses={200: {"model": SpecReply, "description": "it was known"}})
+async def post_spec(request: Request, response: Response, body: Annotated[RenderSpec, Body()]) -> SpecReply:
+    """Register a spec: its digest names the data set, and a Zarr store of it that is rendered when it is read."""
+    known = state_of(request).catalogue.knows(body.digest)
+    store = state_of(request).catalogue.register(body)
+    response.status_code = 200 if known else 201
+    response.headers["Location"] = f"/v1/specs/{store.spec.digest}"
+    return _said(store)
+
+
+@router.get("/v1/specs/{digest}")
+async def get_spec(request: Request, digest: Digest) -> SpecReply:
+    """Return a registered spec."""
+    return _said(state_of(request).catalogue.store(digest))
+
+
+@router.api_route("/v1/specs/{digest}/zarr/{key:path}", methods=["GET", "HEAD"], response_class=Response)
+async def get_object(request: Request, digest: Digest, key: Key) -> Response:
+    """Return an object of the virtual store of a spec, with 2**20 sequences; a chunk is rendered when it is read."""
+    return await _object(request, digest, VIRTUAL_SEQUENCES, key)
+
+
+@router.api_route("/v1/specs/{digest}/{n}/zarr/{key:path}", methods=["GET", "HEAD"], response_class=Response)
+async def get_object_of(request: Request, digest: Digest, n: Count, key: Key) -> Response:
+    """Return an object of the virtual store of a spec, with n sequences."""
+    return await _object(request, digest, n, key)
+
+
+async def _object(request: Request, digest: str, n: int, key: str) -> Response:
+    state = state_of(request)
+    store = state.catalogue.store(digest)
+    if is_document(key):
+        document = store.documents(n).get(key)
+        if document is None:
+            raise _no_such(key)
+        tag = f"{SCHEMA_VERSION}-{digest}-{n}-{key}"
+        return reply(request, document, etag=tag, media_type="application/json", cache=FOR_EVER)
+    if not store.holds(key, n):
+        raise _no_such(key)
+
+    async def make() -> Mapping[str, bytes]:
+        charge(request, chunk_sequences(store.spec))
+        return await state.kitchen.cook_for_all(lambda stop: _render(store, key, stop))
+
+    data = await state.cache.get((digest, key), make)
+    return reply(request, data, etag=f"{SCHEMA_VERSION}-{digest}-{key}", media_type=OCTETS, cache=FOR_EVER)
+
+
+def _render(store: VirtualStore, key: str, stop: threading.Event) -> Mapping[str, bytes]:
+    return store.render(key, stop)
+
+
+def _no_such(key: str) -> RefusedError:
+    return RefusedError(404, f"the store has no object {key[:100]!r}", headers={"Cache-Control": "private, max-age=60"})
+
+
+def _said(store: VirtualStore) -> SpecReply:
+    digest = store.spec.digest
+    return SpecReply(
+        digest=digest,
+        spec=store.spec.model_dump(mode="json"),
+        zarr=f"/v1/specs/{digest}/zarr",
+        sequences=VIRTUAL_SEQUENCES,
+    )
