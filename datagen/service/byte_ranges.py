@@ -28,7 +28,7 @@ def reply(request: Request, data: bytes, *, etag: str, media_type: str, cache: s
         the range lies behind the end (416).
     """
     headers = {"ETag": f'"{etag}"', "Cache-Control": cache, "Accept-Ranges": "bytes", "Vary": "Authorization"}
-    if _known(request.headers.get("if-none-match", ""), etag):
+    if is_known(request, etag):
         return Response(status_code=304, headers=headers)
     asked = _RANGE.fullmatch(request.headers.get("range", "").strip())
     if asked is None or asked[1] == asked[2] == "" or request.headers.get("if-range", f'"{etag}"') != f'"{etag}"':
@@ -42,16 +42,17 @@ def reply(request: Request, data: bytes, *, etag: str, media_type: str, cache: s
     return _response(request, data[start:stop], 206, headers, media_type)
 
 
+def is_known(request: Request, etag: str) -> bool:
+    """Return whether the client has what an entity tag names."""
+    names = {name.strip().removeprefix("W/") for name in request.headers.get("if-none-match", "").split(",")}
+    return "*" in names or f'"{etag}"' in names
+
+
 def _bounds(first: str, last: str, length: int) -> tuple[int, int]:
     """Return start and stop; of a suffix range the first is empty."""
     if not first:
         return max(length - int(last), 0), length if int(last) else 0
     return int(first), length if not last else min(int(last) + 1, length)
-
-
-def _known(header: str, etag: str) -> bool:
-    names = {name.strip().removeprefix("W/") for name in header.split(",")}
-    return "*" in names or f'"{etag}"' in names
 
 
 def _response(request: Request, data: bytes, status: int, headers: dict[str, str], media_type: str) -> Response:

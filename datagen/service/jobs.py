@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from datagen.service.job_records import PROGRAM, begun, job_of_store, mark_cancelled, unfinished
@@ -119,7 +120,7 @@ class Jobs:
 
         Returns
         -------
-        the job, and whether it is new
+        the job, and whether there is something new to do
 
         Raises
         ------
@@ -157,7 +158,7 @@ class Jobs:
             if not finished:
                 self._queue.append(render)
                 self._changed.notify()
-            return render.shown(), known is None and not finished
+            return render.shown(), not finished
 
     def get(self, name: str) -> Job:
         """Return a job; raises RefusedError where there is none (404)."""

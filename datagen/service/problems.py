@@ -73,6 +73,8 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def known(request: Request, error: HTTPException) -> Response:
+        if isinstance(error.__cause__, RefusedError):  # FastAPI wraps what goes wrong while a body is read
+            return await refused(request, error.__cause__)
         detail = f"{request.method} {shown(request.url.path)} is answered by nothing here; see /docs"
         return problem(error.status_code, detail, request_id=_id(request), headers=error.headers)
 

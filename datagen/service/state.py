@@ -63,7 +63,7 @@ def charge(request: Request, sequences: int) -> None:
     if key is None or key.sequences_per_day is None:
         return
     item = RateLimitItemPerDay(key.sequences_per_day)
-    if not state.quotas.hit(item, key.name, cost=sequences):
+    if not (state.quotas.test(item, key.name, cost=sequences) and state.quotas.hit(item, key.name, cost=sequences)):
         left = state.quotas.get_window_stats(item, key.name)
         raise RefusedError(
             429,

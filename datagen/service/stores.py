@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi import Path as PathField
 from fastapi.responses import FileResponse
 
-from datagen.service.byte_ranges import OCTETS
+from datagen.service.byte_ranges import OCTETS, is_known
 from datagen.service.problems import RefusedError
 from datagen.service.state import state_of
 from datagen.storage.metadata import ROOT
@@ -49,8 +49,12 @@ def get_object(request: Request, name: Name, key: Key) -> Response:
         raise RefusedError(404, f"{name} has no object {key[:100]!r}")
     if key == ROOT:
         open_store(folder)  # refuses a store that is not complete: readers begin here
+    stat = file.stat()
+    tag = f"{stat.st_mtime_ns:x}-{stat.st_size:x}"
+    headers = {"Cache-Control": MAY_CHANGE, "Vary": "Authorization", "ETag": f'"{tag}"'}
+    if is_known(request, tag):
+        return Response(status_code=304, headers=headers)
     media_type = "application/json" if file.name == ROOT else OCTETS
-    headers = {"Cache-Control": MAY_CHANGE, "Vary": "Authorization"}
     return FileResponse(file, media_type=media_type, headers=headers)
 
 
