@@ -19,6 +19,7 @@ import pytest
 import zarr
 
 from datagen.cli import datagen
+from datagen.service.settings import Settings
 from datagen.views.preview import OVERLAYS
 from schemas.generate import json_schema
 from schemas.render import SCHEMA_VERSION, Noise, RenderSpec
@@ -40,6 +41,7 @@ SURFACE = {
     "export": {"STORE", "FILE", "--start", "--count", "--overwrite"},
     "schema": {"[spec|store]"},
     "warmup": set(),
+    "serve": {"--host", "--port", "--data-root", "--keys-file", "--allow-anonymous", "--threads", "--scheduler"},
 }
 """Frozen: another option is a decision, and a line in the change log."""
 
@@ -51,8 +53,15 @@ def test_the_surface_is_frozen() -> None:
 
 @pytest.mark.parametrize("name", SURFACE)
 def test_every_parameter_is_read(name: str) -> None:
-    """Those that a command takes as **asked become arguments of request_of; test_request tries each of these."""
+    """
+    Those that a command takes as **asked become arguments of request_of; test_request tries each of these.
+
+    Those of serve become settings.
+    """
     rest, takes_more = passed_on(datagen.commands[name])
+    if name == "serve":
+        assert rest <= set(Settings.model_fields)
+        return
     spec = {parameter.name for parameter in datagen.commands["preview"].params} - {"store", "start", "count"}
     spec |= {"truth", "dtype"}
     assert rest <= (spec if takes_more else set())

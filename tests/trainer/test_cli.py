@@ -39,8 +39,18 @@ SURFACE = {
     "evaluate": {"RUN...", "--real", "--split", "--out", "--device", "--json"},
     "predict": {"RUN", "SOURCE", "--out", "--steps", "--start", "--count", "--size", "--device", "--overwrite"},
     "report": {"RUN", "--real", "--out", "--device"},
-    "prepare": {"{kth|video|array}", "SOURCE", "--out", "--size", "--crop", "--frames", "--stride", "--every"}
-    | {"--split-by", "--shares", "--seed", "--train", "--axes", "--on-damage", "--workers", "--overwrite", "--json"},
+    "prepare": {
+        "{kth|kitti|dtdb|video|radar|array}",
+        "SOURCE",
+        "--out",
+        "--size",
+        "--crop",
+        "--frames",
+        "--stride",
+        "--every",
+    }
+    | {"--split-by", "--shares", "--seed", "--train", "--axes", "--on-damage", "--workers", "--overwrite", "--json"}
+    | {"--variable", "--scaling", "--download", "--how"},
     "reproduce": {
         "{table1}",
         "--scale",
@@ -65,11 +75,11 @@ def test_the_surface_is_frozen() -> None:
 def test_every_parameter_is_read(name: str) -> None:
     """Those that a command takes as **asked are read by a function; test_asking and test_command try each of these."""
     rest, takes_more = passed_on(trainer.commands[name])
-    readers = {"fit": set(inspect.signature(config_of).parameters), "prepare": {"size", *Recipe.model_fields}}
+    readers = {"fit": set(inspect.signature(config_of).parameters), "prepare": {"size", "how", *Recipe.model_fields}}
     assert rest <= (readers[name] if takes_more else set())
 
 
-WITHOUT_DEFAULT = {"--config", "--synthetic", "--real", "--real-sequences", "--phase", "--expert", "--data"}
+WITHOUT_DEFAULT = {"--config", "--synthetic", "--real", "--real-sequences", "--phase", "--expert", "--data", "--how"}
 """Options that, not given, change nothing."""
 
 
