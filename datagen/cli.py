@@ -247,7 +247,7 @@ def serve(**given: Any) -> None:
     """
     Serve sequences, virtual stores and render jobs over HTTP, with a page to look at; print the address.
 
-    Everything can be set by DATAGEN_* in the environment too, and more than stands here: see docs/service.md.
+    Everything can be set by DATAGEN_* in the environment too.
     """
     _require_kernels()
     try:

@@ -2,7 +2,7 @@
 
 import hashlib
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,6 +108,18 @@ class Renderer:
             for k in range(count):
                 draw_rows(self._plan, np.uint64(start + k), rows[k])
         self._fill_table(start, rows, ratios, outputs)
+
+    def render_each(self, start: int, outputs: Mapping[str, Array], before_each: Callable[[], None]) -> None:
+        """
+        Render as `render_into`, sequence by sequence.
+
+        Parameters
+        ----------
+        before_each : is called before every sequence; what it raises ends the work there
+        """
+        for place in range(self._checked_count(outputs)):
+            before_each()
+            self.render_into(start + place, {name: array[place : place + 1] for name, array in outputs.items()})
 
     def _checked_count(self, outputs: Mapping[str, Array]) -> int:
         """Return the number of sequences: kernels trust shapes, and what is strided would be filled in a lost copy."""

@@ -8,12 +8,12 @@ from functools import partial
 from fastapi import FastAPI
 
 from datagen.service import health, renders, sequences, stores, virtual
+from datagen.service.access import AccessMiddleware
 from datagen.service.cache import ByteCache
 from datagen.service.catalogue import Catalogue
-from datagen.service.door import Door
 from datagen.service.jobs import Jobs
 from datagen.service.keys import Key
-from datagen.service.kitchen import Gate, Kitchen
+from datagen.service.pool import Gate, RenderPool
 from datagen.service.problems import add_handlers
 from datagen.service.settings import Settings
 from datagen.service.state import State, new_quotas
@@ -47,13 +47,13 @@ def create_app(settings: Settings) -> FastAPI:
             yield
         finally:
             await asyncio.to_thread(state.jobs.stop, settings.stop_seconds)
-            state.kitchen.close()
+            state.pool.close()
 
     app = FastAPI(title="stmoe-synth datagen", version=package_version(), description=DESCRIPTION, lifespan=running)
     add_handlers(app)
     for part in (sequences, virtual, renders, stores, health):
         app.include_router(part.router)
-    app.add_middleware(Door, settings=settings, keys=keys, quotas=quotas, telemetry=telemetry)
+    app.add_middleware(AccessMiddleware, settings=settings, keys=keys, quotas=quotas, telemetry=telemetry)
     return app
 
 
@@ -62,7 +62,7 @@ def _new_state(settings: Settings, keys: tuple[Key, ...], telemetry: Telemetry, 
     return State(
         settings=settings,
         keys=keys,
-        kitchen=Kitchen(settings.threads, settings.waiting, gate),
+        pool=RenderPool(settings.threads, settings.waiting, gate),
         cache=ByteCache(settings.cache_bytes),
         catalogue=Catalogue(settings.data_root / "specs"),
         jobs=Jobs(settings, gate),

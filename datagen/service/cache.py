@@ -24,6 +24,10 @@ class ByteCache:
         self.size = 0
         self.hits = self.misses = 0
 
+    def has(self, key: Key) -> bool:
+        """Return whether the bytes of a key are there, or are being made."""
+        return key in self._kept or key in self._being_made
+
     async def get(self, key: Key, make: Callable[[], Awaitable[Mapping[str, bytes]]]) -> bytes:
         """
         Return the bytes of a key.

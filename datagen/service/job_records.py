@@ -4,9 +4,9 @@ import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from datagen.service.problems import RefusedError
+from datagen.service.settings import PROGRAM
 from datagen.storage.metadata import ROOT
 from datagen.storage.objects import Objects, objects_at
 from datagen.storage.sprites import Stack
@@ -15,8 +15,6 @@ from datagen.storage.target import begin, cancel, locked
 from schemas.errors import InputError
 from schemas.render import RenderSpec
 from schemas.service import NAME, Job, JobState
-
-PROGRAM: Final = "datagen serve"
 
 _log = logging.getLogger(__name__)
 

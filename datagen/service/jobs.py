@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from datagen.service.job_records import PROGRAM, begun, job_of_store, mark_cancelled, unfinished
-from datagen.service.kitchen import Gate
+from datagen.service.job_records import begun, job_of_store, mark_cancelled, unfinished
+from datagen.service.pool import Gate
 from datagen.service.problems import RefusedError
-from datagen.service.settings import Settings
+from datagen.service.settings import PROGRAM, Settings
 from datagen.service.sprites import sprites_of
 from datagen.storage.engine import Progress, render_store
 from datagen.storage.objects import objects_at
-from schemas.errors import InputError, LockedStoreError
+from schemas.errors import InputError
 from schemas.render import RenderSpec
 from schemas.service import Job, JobState, RenderRequest
 from schemas.store import frame_layouts, table_layouts
@@ -273,18 +273,20 @@ class Jobs:
     def _work(self) -> None:
         while (render := self._next()) is not None:
             try:
-                self._render(render)
-            except _StopError:
-                if render.cancelled:
-                    mark_cancelled(render.path)
-                self._change(render, "cancelled" if render.cancelled else "queued")
-            except LockedStoreError as error:
-                self._change(render, "failed", str(error))
+                self._render_or_stop(render)
             except InputError as error:
                 self._change(render, "failed", str(error))
             except Exception as error:  # noqa: BLE001  # a job's border: the service lives on
                 _log.exception("job %s failed", render.id)
                 self._change(render, "failed", f"the service failed: {type(error).__name__}")
+
+    def _render_or_stop(self, render: _Render) -> None:
+        try:
+            self._render(render)
+        except _StopError:
+            if render.cancelled:
+                mark_cancelled(render.path)
+            self._change(render, "cancelled" if render.cancelled else "queued")
 
     def _next(self) -> _Render | None:
         with self._changed:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, get_type_hints
+from typing import Any, Final, get_type_hints
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +17,9 @@ from schemas.service import Problem
 MEDIA_TYPE = "application/problem+json"
 BODY = "body"
 """Parameter of an endpoint that is the request's body."""
+
+GONE: Final = 499
+"""Status, as nginx has it, of a request whose client went away."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +41,10 @@ class RefusedError(Exception):
     ) -> None:
         super().__init__(detail)
         self.status, self.detail, self.field, self.headers = status, detail, field, dict(headers or {})
+
+
+class GoneError(Exception):
+    """The client has gone, and nobody waits for the work."""
 
 
 def problem(
@@ -77,6 +84,10 @@ def add_handlers(app: FastAPI) -> None:
             return await refused(request, error.__cause__)
         detail = f"{request.method} {shown(request.url.path)} is answered by nothing here; see /docs"
         return problem(error.status_code, detail, request_id=_id(request), headers=error.headers)
+
+    @app.exception_handler(GoneError)
+    async def gone(_request: Request, _error: GoneError) -> Response:
+        return Response(status_code=GONE)  # for the log alone
 
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> Response:

@@ -4,6 +4,7 @@ import io
 import json
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ from datagen.presets import PresetName
 from datagen.rendering.sequence import Renderer
 from datagen.request import Request as Asked
 from datagen.request import resolve
-from datagen.service.kitchen import GoneError
+from datagen.service.pool import go_on_unless
 from datagen.service.problems import RefusedError
 from datagen.service.sprites import renderer_of
 from datagen.service.state import charge, state_of
@@ -68,7 +69,7 @@ async def post_sequences(request: Request, body: Annotated[SequencesRequest, Bod
     names = _names(renderer, kind)
     _require_size(request, renderer, names, body.count)
     charge(request, body.count)
-    data = await state_of(request).kitchen.cook(
+    data = await state_of(request).pool.run(
         request, lambda stop: encoded(kind, _rendered(renderer, names, body.start, body.count, stop))
     )
     return Response(data, media_type=_OF_KIND[kind], headers={"Cache-Control": "private, max-age=3600"})
@@ -121,7 +122,7 @@ async def get_preview(  # the options of `datagen preview`, with underscores
         flow, mask = arrays.get("flow"), arrays.get("mask")
         return encode_preview(arrays["frames"], kind, flow=flow, mask=mask, scale=scale, duration=duration)
 
-    data = await state_of(request).kitchen.cook(request, drawn)
+    data = await state_of(request).pool.run(request, drawn)
     return Response(data, media_type=f"image/{kind}", headers={"Cache-Control": "private, max-age=3600"})
 
 
@@ -194,10 +195,7 @@ def _rendered(
 ) -> dict[str, Array]:
     """Render arrays, sequence by sequence, so that work ends soon when nobody waits for it."""
     outputs = {name: np.empty((count, *renderer.layouts[name].shape), renderer.layouts[name].dtype) for name in names}
-    for place in range(count):
-        if stop.is_set():
-            raise GoneError
-        renderer.render_into(start + place, {name: array[place : place + 1] for name, array in outputs.items()})
+    renderer.render_each(start, outputs, partial(go_on_unless, stop))
     return outputs
 
 

@@ -65,7 +65,9 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End the streams of events, which would keep their connections open, and stop."""
-        self._application.state.service.jobs.begin_stop()
+        state = getattr(self._application.state, "service", None)  # None while the kernels are compiled
+        if state is not None:
+            state.jobs.begin_stop()
         super().handle_exit(sig, frame)
 
     @contextmanager

@@ -4,7 +4,7 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from datagen.service.keys import Key, keys_in
@@ -12,6 +12,16 @@ from datagen.storage.engine import available_cores
 from schemas.errors import InputError
 
 MIB = 2**20
+PROGRAM = "datagen serve"
+"""What stores say produced them."""
+
+
+def _listed(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+"""Several, with commas between them in the environment."""
 
 
 class Settings(BaseSettings):
@@ -26,19 +36,17 @@ class Settings(BaseSettings):
     keys_file: Path | None = Field(None, description="file that holds the same")
     allow_anonymous: bool = Field(False, description="listen beyond loopback without keys")
     open_metrics: bool = Field(False, description="let everyone read /metrics")
-    hosts: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="further host names that a service without keys answers to"
-    )
+    hosts: Names = Field((), description="further host names that a service without keys answers to")
     threads: int = Field(default_factory=available_cores, ge=1, le=256, description="threads that render")
     jobs: int = Field(1, ge=1, le=64, description="renders at a time")
-    queued_jobs: int = Field(32, ge=0, description="renders that wait for their turn")
+    queued_jobs: int = Field(32, ge=1, description="renders that wait for their turn")
     waiting: int = Field(64, ge=1, description="interactive requests that wait for a thread")
     reply_bytes: int = Field(64 * MIB, ge=1, description="largest reply with sequences")
     body_bytes: int = Field(MIB, ge=1, description="largest body of a request")
     body_seconds: float = Field(10, gt=0, description="longest time that a body may take")
     cache_bytes: int = Field(256 * MIB, ge=0, description="chunks of virtual stores that are kept in memory")
     store_bytes: int = Field(1024 * 1024 * MIB, ge=1, description="largest store of a render")
-    targets: Annotated[tuple[str, ...], NoDecode] = Field((), description="URLs below which renders may write")
+    targets: Names = Field((), description="URLs below which renders may write")
     scheduler: str | None = Field(None, description="address of a Dask scheduler, whose workers render jobs")
     stop_seconds: float = Field(20, gt=0, description="longest time that a stop may take")
 

@@ -12,7 +12,7 @@ from datagen.service.cache import ByteCache
 from datagen.service.catalogue import Catalogue
 from datagen.service.jobs import Jobs
 from datagen.service.keys import Key
-from datagen.service.kitchen import Kitchen
+from datagen.service.pool import RenderPool
 from datagen.service.problems import RefusedError
 from datagen.service.settings import Settings
 from datagen.service.telemetry import Telemetry
@@ -24,7 +24,7 @@ class State:
 
     settings: Settings
     keys: tuple[Key, ...]
-    kitchen: Kitchen
+    pool: RenderPool
     cache: ByteCache
     catalogue: Catalogue
     jobs: Jobs
@@ -58,15 +58,17 @@ def charge(request: Request, sequences: int) -> None:
         its quota is used up (429).
     """
     state = state_of(request)
-    state.telemetry.sequences.inc(sequences)
     key: Key | None = request.scope.get("state", {}).get("key")
-    if key is None or key.sequences_per_day is None:
-        return
-    item = RateLimitItemPerDay(key.sequences_per_day)
-    if not (state.quotas.test(item, key.name, cost=sequences) and state.quotas.hit(item, key.name, cost=sequences)):
-        left = state.quotas.get_window_stats(item, key.name)
+    if key is not None and key.sequences_per_day is not None:
+        _take(state.quotas, key.name, RateLimitItemPerDay(key.sequences_per_day), sequences)
+    state.telemetry.sequences.inc(sequences)
+
+
+def _take(quotas: FixedWindowRateLimiter, name: str, item: RateLimitItemPerDay, sequences: int) -> None:
+    if not (quotas.test(item, name, cost=sequences) and quotas.hit(item, name, cost=sequences)):
+        left = quotas.get_window_stats(item, name)
         raise RefusedError(
             429,
-            f"{sequences:,} sequences are asked for, {left.remaining:,} of today's {key.sequences_per_day:,} are left",
+            f"{sequences:,} sequences are asked for, {left.remaining:,} of today's {item.amount:,} are left",
             headers={"Retry-After": str(max(1, round(left.reset_time - time())))},
         )

@@ -1,7 +1,7 @@
 """Specs by their digest, and their virtual stores."""
 
-import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Body, Path, Request, Response
@@ -65,15 +65,12 @@ async def _object(request: Request, digest: str, n: int, key: str) -> Response:
         raise _no_such(key)
 
     async def make() -> Mapping[str, bytes]:
-        charge(request, chunk_sequences(store.spec))
-        return await state.kitchen.cook_for_all(lambda stop: _render(store, key, stop))
+        return await state.pool.run_shared(partial(store.render, key))
 
+    if not state.cache.has((digest, key)):
+        charge(request, chunk_sequences(store.spec))  # who asks first; a quota must not refuse others who wait too
     data = await state.cache.get((digest, key), make)
     return reply(request, data, etag=f"{SCHEMA_VERSION}-{digest}-{key}", media_type=OCTETS, cache=FOR_EVER)
-
-
-def _render(store: VirtualStore, key: str, stop: threading.Event) -> Mapping[str, bytes]:
-    return store.render(key, stop)
 
 
 def _no_such(key: str) -> RefusedError:

@@ -3,11 +3,12 @@
 import json
 import threading
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
-from datagen.service.kitchen import GoneError
+from datagen.service.pool import go_on_unless
+from datagen.service.settings import PROGRAM
 from datagen.service.sprites import renderer_of, sprites_of
 from datagen.storage.checksums import checksum, joined
 from datagen.storage.metadata import ROOT, SPRITES, documents, sprites_per_chunk
@@ -17,7 +18,6 @@ from schemas.store import ArrayLayout, StoreAttributes, chunk_sequences, frame_l
 
 NEVER = "1970-01-01T00:00:00+00:00"
 """When a virtual store was created: its documents do not depend on who asks first."""
-PROGRAM = "datagen serve"
 
 
 class VirtualStore:
@@ -97,12 +97,10 @@ class VirtualStore:
             each: np.zeros((length, *self._arrays[each][0].shape), self._arrays[each][0].dtype) for each in names
         }
         start = number * length
-        for place in range(min(length, MAX_SEQUENCES - start)):
-            if stop.is_set():
-                raise GoneError
-            self._renderer.render_into(
-                start + place, {each: array[place : place + 1] for each, array in outputs.items()}
-            )
+        there = min(length, MAX_SEQUENCES - start)
+        self._renderer.render_each(
+            start, {each: array[:there] for each, array in outputs.items()}, partial(go_on_unless, stop)
+        )
         return {_key(self._arrays[each][0], number): _sealed(array) for each, array in outputs.items()}
 
     def _sprites(self, number: int) -> bytes:

@@ -80,9 +80,7 @@ class UnitRenderer:
         if self._before_each is None:
             self.renderer.render_into(start, arrays)
             return
-        for place in range(len(next(iter(arrays.values())))):
-            self._before_each()
-            self.renderer.render_into(start + place, {name: array[place : place + 1] for name, array in arrays.items()})
+        self.renderer.render_each(start, arrays, self._before_each)
 
     def render(self, unit: Unit, machine: str) -> UnitDone:
         """Render and commit a whole unit in this thread."""

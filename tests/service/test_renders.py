@@ -14,8 +14,8 @@ import httpx2
 import pytest
 
 from datagen import render_store
-from datagen.storage.engine import Progress
 from datagen.storage.unit_writer import UnitWriter
+from schemas.errors import InputError
 from schemas.render import RenderSpec
 from tests.commands import run as run_datagen
 from tests.service.running import SMALL, Process, job_over, running
@@ -128,7 +128,8 @@ def test_a_cancelled_job_stays_cancelled_until_it_is_asked_for_again(
             assert client.get("/v1/renders/a").json()["state"] == "cancelled"
             assert submitted(client, n=60).status_code == 202
             assert job_over(client, "a")["state"] == "finished"
-    render_store(SPEC, 60, tmp_path / "b.zarr")
+        render_store(SPEC, 60, tmp_path / "b.zarr")
+        assert array_objects(tmp_path / "a.zarr") == array_objects(tmp_path / "b.zarr")
     assert json.loads((tmp_path / "a.zarr" / "zarr.json").read_bytes())["attributes"].get("cancelled") is None
 
 
@@ -235,5 +236,19 @@ def test_a_stop_finishes_the_unit_in_hand_and_leaves_the_rest(tmp_path: Path) ->
     assert (attributes["complete"], "cancelled" in attributes) == (False, False)
 
 
-def test_progress_has_a_rate() -> None:
-    assert Progress(30, 100, 10, 2.0).rate == 10
+def test_a_job_whose_mark_cannot_be_written_does_not_end_the_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_path: str) -> None:
+        raise InputError("the disk refuses")
+
+    with chunks_of(1), running(tmp_path) as client:
+        with held(monkeypatch, after=1) as go, monkeypatch.context() as patch:
+            patch.setattr("datagen.service.jobs.mark_cancelled", refused)
+            submitted(client, n=60)
+            wait_for(lambda: client.get("/v1/renders/a").json()["done"] > 0)
+            client.delete("/v1/renders/a")
+            go.set()
+            assert job_over(client, "a")["reason"] == "the disk refuses"
+        submitted(client, name="b")
+        assert job_over(client, "b")["state"] == "finished"

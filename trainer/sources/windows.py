@@ -10,8 +10,8 @@ from trainer.sources.clips import Clip
 
 Run = tuple[int, int]
 """(start, stop)"""
-GAP: Final = 1.5
-"""Cadences that are a gap in time, and the half of a cadence that is none: clocks of cameras jitter."""
+STEPS: Final = (0.5, 1.5)
+"""Cadences between which two pictures follow each other, since clocks of cameras jitter; any other step is a gap."""
 
 
 class Window(NamedTuple):
@@ -75,4 +75,4 @@ def _pauses(stamps: Sequence[float]) -> list[int]:
     """Return the places before which time passed without a picture, or too little of it."""
     cadence = cadence_of(stamps) or 0.0
     steps = enumerate((b - a for a, b in pairwise(stamps)), start=1)
-    return [place for place, step in steps if not (2 - GAP) * cadence <= step <= GAP * cadence]
+    return [place for place, step in steps if not STEPS[0] * cadence <= step <= STEPS[1] * cadence]

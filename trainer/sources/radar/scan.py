@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from schemas.errors import InputError
 
 MOST_RAIN: Final = 1000.0
-"""mm/h above which a value is no rain rate; the highest ever measured, over a minute, is about 2000."""
+"""mm/h above which a value is taken for an error: of the receiver, or of the units."""
 TOLERANCE: Final = 60.0
 """Seconds that the time in a file may differ from that in its name."""
 

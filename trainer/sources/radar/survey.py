@@ -17,6 +17,8 @@ from trainer.sources.radar.hdf5 import open_hdf5
 from trainer.sources.radar.scan import Rain, Scan, require_time, said_time
 
 Form = Literal["fmi", "mch", "knmi", "odim", "gridded"]
+_SINGLE: Final = {"fmi": fmi, "mch": mch, "knmi": knmi, "odim": odim}
+"""Readers of files with one map each."""
 ADVICE: Final = "give a folder with FMI's .pgm.gz, MeteoSwiss's .gif, KNMI's or ODIM's .h5, or netCDF or Zarr with rain"
 
 
@@ -67,17 +69,8 @@ def pictures(clip: Clip, recipe: Recipe) -> Generator[tuple[int, Rain | InputErr
 
 def scans_of(file: Path, recipe: Recipe) -> list[Scan]:
     """Return the maps of a file."""
-    match form_of(file):
-        case "fmi":
-            return fmi.scans(file)
-        case "mch":
-            return mch.scans(file)
-        case "knmi":
-            return knmi.scans(file)
-        case "odim":
-            return odim.scans(file)
-        case "gridded":
-            return gridded.scans(file, recipe.variable)
+    form = form_of(file)
+    return gridded.scans(file, recipe.variable) if form == "gridded" else _SINGLE[form].scans(file)
 
 
 def form_of(file: Path) -> Form:
@@ -120,17 +113,8 @@ def _radar_files(source: Path) -> list[Path]:
 
 
 def _read(file: Path, places: range, recipe: Recipe) -> Iterator[Rain]:
-    match form_of(file):
-        case "fmi":
-            yield fmi.read(file)
-        case "mch":
-            yield mch.read(file)
-        case "knmi":
-            yield knmi.read(file)
-        case "odim":
-            yield odim.read(file)
-        case "gridded":
-            yield from gridded.read(file, places, recipe.variable)
+    form = form_of(file)
+    return gridded.read(file, places, recipe.variable) if form == "gridded" else iter([_SINGLE[form].read(file)])
 
 
 def _runs(clip: Clip) -> Iterator[tuple[Path, range]]:

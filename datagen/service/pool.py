@@ -4,17 +4,20 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from starlette.requests import Request
 
-from datagen.service.problems import RefusedError
+from datagen.service.problems import GoneError, RefusedError
 
 Result = TypeVar("Result")
 
 
-class GoneError(Exception):
-    """The client has gone, and nobody waits for the work."""
+def go_on_unless(stop: threading.Event) -> None:
+    """Raise GoneError where nobody waits for the work any more."""
+    if stop.is_set():
+        raise GoneError
 
 
 class Gate:
@@ -46,7 +49,7 @@ class Gate:
                 self._changed.wait_for(lambda: not self._at_work, self.LONGEST)
 
 
-class Kitchen:
+class RenderPool:
     """
     Threads for interactive work.
 
@@ -63,7 +66,7 @@ class Kitchen:
         self._under_way = 0
         self._gate = gate
 
-    async def cook(self, request: Request, work: Callable[[threading.Event], Result]) -> Result:
+    async def run(self, request: Request, work: Callable[[threading.Event], Result]) -> Result:
         """
         Do work in a thread; where the client goes, ask it to stop.
 
@@ -78,17 +81,17 @@ class Kitchen:
         GoneError
             the client has gone.
         """
-        return await self._attended(self._gone(request), work)
+        return await self._attended(partial(_gone, request), work)
 
-    async def cook_for_all(self, work: Callable[[threading.Event], Result]) -> Result:
+    async def run_shared(self, work: Callable[[threading.Event], Result]) -> Result:
         """Do work that others wait for too; it does not end when one client goes."""
-        return await self._attended(asyncio.get_running_loop().create_future(), work)
+        return await self._attended(asyncio.get_running_loop().create_future, work)
 
     def close(self) -> None:
         """Take no more work, and forget what has not begun."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _attended(self, gone: Awaitable[None], work: Callable[[threading.Event], Result]) -> Result:
+    async def _attended(self, gone: Callable[[], Awaitable[None]], work: Callable[[threading.Event], Result]) -> Result:
         if self._under_way >= self._most:
             raise RefusedError(
                 429, f"{self._under_way} requests are under way already; try again", headers={"Retry-After": "1"}
@@ -97,7 +100,7 @@ class Kitchen:
         self._under_way += 1
         self._gate.enter()
         task = asyncio.get_running_loop().run_in_executor(self._pool, work, stop)
-        watch = asyncio.ensure_future(gone)
+        watch = asyncio.ensure_future(gone())
         both: set[asyncio.Future[Any]] = {task, watch}
         try:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -114,7 +117,8 @@ class Kitchen:
             self._gate.leave()
             self._under_way -= 1
 
-    async def _gone(self, request: Request) -> None:
-        """Return when the client has gone; what it still sends is not wanted."""
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
+
+async def _gone(request: Request) -> None:
+    """Return when the client has gone; what it still sends is not wanted."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import signal
 import socket
 import time
 from datetime import UTC, datetime, timedelta
@@ -11,14 +12,17 @@ from typing import Any
 
 import httpx2
 import pytest
+import uvicorn
 
 from datagen.service.app import create_app
 from datagen.service.keys import found, keys_in
+from datagen.service.server import _Server
 from datagen.service.settings import settings_from
 from datagen.service.telemetry import LOGGER, JsonLines
 from schemas.errors import InputError
 from tests.commands import run as run_datagen
 from tests.service.running import SMALL, running, settings
+from tests.waiting import wait_for
 
 TOKENS = {"reader": "r" * 32, "renderer": "w" * 32, "operator": "o" * 32, "late": "l" * 32, "few": "f" * 32}
 
@@ -202,3 +206,39 @@ def test_what_is_not_there_is_a_problem(client: httpx2.Client, path: str) -> Non
     assert reply.headers["content-type"] == "application/problem+json"
     assert "set-cookie" not in reply.headers
     assert reply.headers["x-content-type-options"] == "nosniff"
+
+
+def test_names_are_listed_with_commas_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATAGEN_HOSTS", "a.example, b.example")
+    monkeypatch.setenv("DATAGEN_TARGETS", "s3://bucket/data")
+    found_settings = settings_from()
+    assert (found_settings.hosts, found_settings.targets) == (("a.example", "b.example"), ("s3://bucket/data",))
+
+
+def test_a_quota_that_is_used_up_refuses_no_other_key_that_waits(tmp_path: Path) -> None:
+    spec = {**SMALL, "frames": 10, "height": 64, "width": 64}
+    with running(tmp_path, keys=KEYS) as client:
+        digest = client.post("/v1/specs", json=spec, headers=bearer("reader")).json()["digest"]
+        path = f"/v1/specs/{digest}/zarr/frames/c/0/0/0/0"
+        assert client.get(path, headers=bearer("few")).status_code == 429  # a chunk is more than its 4 sequences
+        assert client.get(path, headers=bearer("reader")).status_code == 200
+        assert client.get(path, headers=bearer("few")).status_code == 200  # it is there now, and costs nothing
+
+
+def test_a_client_that_goes_away_is_no_failure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    body = json.dumps({"spec": {**SMALL, "frames": 10, "height": 128, "width": 128}, "count": 300}).encode()
+    lines = ("Host: localhost", "Content-Type: application/json", f"Content-Length: {len(body)}", "", "")
+    head = "\r\n".join(("POST /v1/sequences HTTP/1.1", *lines))
+    with caplog.at_level(logging.INFO, "datagen"), running(tmp_path) as client:
+        with socket.create_connection((client.base_url.host, client.base_url.port), timeout=10) as one:  # type: ignore[arg-type]
+            one.sendall(head.encode() + body)
+            time.sleep(0.1)
+        wait_for(lambda: any(getattr(record, "fields", {}).get("status") == 499 for record in caplog.records))
+        assert client.get("/healthz").status_code == 200
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_a_stop_while_the_kernels_are_compiled_is_no_failure(tmp_path: Path) -> None:
+    server = _Server(uvicorn.Config(create_app(settings(tmp_path))), create_app(settings(tmp_path)))
+    server.handle_exit(signal.SIGTERM, None)
+    assert server.should_exit

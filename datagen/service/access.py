@@ -31,7 +31,7 @@ SAFE_HEADERS: Final = (
 _log = logging.getLogger(LOGGER)
 
 
-class Door:
+class AccessMiddleware:
     """
     ASGI middleware around the whole application.
 
