@@ -78,6 +78,7 @@ def datagen() -> None:
 @click.option("--out", metavar="PATH|URL", help=with_default("where the store goes", "./<property or preset>.zarr"))
 @click.option("--workers", type=click.IntRange(min=1), help=with_default("threads that render", "all cores"))
 @click.option("--scheduler", metavar="ADDRESS", help="render on a Dask cluster instead, e.g. tcp://10.0.0.1:8786")
+@click.option("--service", metavar="URL", help="let `datagen serve` render there; STMOE_TOKEN holds its key")
 @click.option("--overwrite", is_flag=True, help="delete another store that lies there")
 @json_option
 def render(
@@ -86,6 +87,7 @@ def render(
     out: str | None,
     workers: int | None,
     scheduler: str | None,
+    service: str | None,
     overwrite: bool,
     as_json: bool,
     **asked: Any,
@@ -94,12 +96,17 @@ def render(
     Render sequences into a Zarr store, and print its path.
 
     What is there already is not rendered again: after an interruption the same command continues, and a larger --n
-    extends the store.
+    extends the store. With --service the store lies there: --out gives its name, or a URL that the operator allows.
     """
     request = request_of(**asked)
     if workers is not None and scheduler is not None:
         raise click.UsageError("--workers are threads of this machine; give them or --scheduler")
+    if service is not None and (workers is not None or scheduler is not None or overwrite):
+        raise click.UsageError("a service renders as its operator says; give --service without the other's options")
     data = resolve(request)
+    if service is not None:
+        _render_there(service, data.spec, data.n if n is None else n, out, as_json=as_json)
+        return
     count, target = data.n if n is None else n, out or f"{data.name}.zarr"
     _require_kernels()
     from datagen.storage.engine import render_store
@@ -256,6 +263,27 @@ def serve(**given: Any) -> None:
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"serve needs {error.name}; pip install 'stmoe-synth[service]'") from None
     serve_http(settings_from(**given))
+
+
+def _render_there(service: str, spec: RenderSpec, n: int, out: str | None, *, as_json: bool) -> None:
+    """Let a service render a store, follow it to its end, and print its address."""
+    try:
+        from datagen.client import Client
+        from datagen.remote import follow, place
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"--service needs {error.name}; pip install 'stmoe-synth[service]'") from None
+    name, target = place(out)
+    with Client(service) as client:
+        job = client.render(spec, n, name, target)
+        _say(f"{client.url} renders {n:,} sequences as {job.id}, spec {job.digest[:12]}")
+        try:
+            with progress.shown("rendering") as update:
+                job = follow(client, job, update)
+        except KeyboardInterrupt:
+            _say(f"interrupted; the service goes on, and the same command follows {job.id} again")
+            raise click.exceptions.Exit(INTERRUPTED) from None
+        address = f"{target}/{job.id}.zarr" if job.zarr is None else client.address(job.zarr)
+    click.echo(_json({**job.model_dump(), "address": address}) if as_json else address)
 
 
 def _exit_code(arguments: Sequence[str] | None) -> int:

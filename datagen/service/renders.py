@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterable
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Request, Response
+from fastapi import APIRouter, Body, Depends, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
@@ -44,8 +44,14 @@ async def get_render(request: Request, id: Id) -> Job:  # noqa: A002
     return await run_in_threadpool(state_of(request).jobs.get, id)
 
 
+async def _known(request: Request, id: Id) -> str:  # noqa: A002
+    """Return the id of a job that there is: once a stream has begun, its status cannot say that there is none."""
+    await run_in_threadpool(state_of(request).jobs.get, id)
+    return id
+
+
 @router.get("/v1/renders/{id}/events", response_class=EventSourceResponse)
-async def get_events(request: Request, id: Id) -> AsyncIterable[ServerSentEvent]:  # noqa: A002
+async def get_events(request: Request, id: Annotated[str, Depends(_known)]) -> AsyncIterable[ServerSentEvent]:  # noqa: A002
     """Follow a job: an event `job` now and after every change, until it is over."""
     state = state_of(request)
     with state.telemetry.streams.track_inprogress():

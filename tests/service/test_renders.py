@@ -87,6 +87,11 @@ def test_events_follow_a_job_to_its_end(tmp_path: Path, monkeypatch: pytest.Monk
             assert sum(line.startswith("data: ") for line in events.iter_lines()) == 1
 
 
+def test_a_job_that_there_is_not_has_no_events(tmp_path: Path) -> None:
+    with running(tmp_path) as client:
+        assert client.get("/v1/renders/nobody/events").status_code == 404
+
+
 def test_the_same_request_is_the_same_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with running(tmp_path) as client:
         with held(monkeypatch):
