@@ -60,8 +60,9 @@ format: $(VENV)/test.stamp ## mend style and formatting
 types: $(VENV)/test.stamp ## check types
 	$(BIN)/mypy
 
-schemas: $(VENV)/test.stamp ## write schemas/json from the models
+schemas: $(VENV)/test.stamp ## write schemas/json from the models and the service
 	$(BIN)/python -m schemas.generate
+	$(BIN)/python -m datagen.service.openapi
 
 pictures: $(VENV)/test.stamp ## draw the README's pictures anew
 	$(BIN)/python docs/pictures.py

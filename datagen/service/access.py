@@ -28,6 +28,9 @@ SAFE_HEADERS: Final = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 
+ASSETS: Final = "/static-offline-docs/"
+"""Below which the scripts of /docs lie."""
+
 _log = logging.getLogger(LOGGER)
 
 
@@ -81,7 +84,7 @@ class AccessMiddleware:
     def _key(self, scope: Scope) -> Key | None:
         """Return the key of a request, if it needs one and has it."""
         path = scope["path"]
-        if not self._keys or path in OPEN or path in PAGE:
+        if not self._keys or path in OPEN or path in PAGE or path.startswith(ASSETS):
             return None
         if path == "/metrics" and self._settings.open_metrics:
             return None

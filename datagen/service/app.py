@@ -6,11 +6,13 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from datagen.service import health, renders, sequences, stores, virtual
 from datagen.service.access import AccessMiddleware
 from datagen.service.cache import ByteCache
 from datagen.service.catalogue import Catalogue
+from datagen.service.description import describe, operation_id
 from datagen.service.jobs import Jobs
 from datagen.service.keys import Key
 from datagen.service.pool import Gate, RenderPool
@@ -49,7 +51,15 @@ def create_app(settings: Settings) -> FastAPI:
             await asyncio.to_thread(state.jobs.stop, settings.stop_seconds)
             state.pool.close()
 
-    app = FastAPI(title="stmoe-synth datagen", version=package_version(), description=DESCRIPTION, lifespan=running)
+    app: FastAPI = FastAPIOffline(
+        title="stmoe-synth datagen",
+        version=package_version(),
+        description=DESCRIPTION,
+        lifespan=running,
+        redoc_url=None,
+        generate_unique_id_function=operation_id,
+    )
+    describe(app)
     add_handlers(app)
     for part in (sequences, virtual, renders, stores, health):
         app.include_router(part.router)

@@ -1,14 +1,30 @@
-"""Replies with bytes that are in memory: whole, in part (RFC 9110 ranges), or known already (ETag)."""
+"""Replies with the bytes of an object: whole, in part (RFC 9110 ranges), or known already (ETag)."""
 
 import re
-from typing import Final
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
 
 from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
 
-from datagen.service.problems import RefusedError
+from datagen.service.problems import RefusedError, Responses, problems
 
 OCTETS: Final = "application/octet-stream"
-_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
+PIECE: Final = 2**20
+"""Bytes of a file that are in memory at a time."""
+_WHOLE: dict[str, Any] = {"content": {OCTETS: {}, "application/json": {}}}
+_RESPONSES: Responses = {
+    200: {"description": "the object", **_WHOLE},
+    206: {"description": "the range of it that was asked for", **_WHOLE},
+    304: {"description": "the client has it"},
+    **problems(404, 409, 416, 422),
+}
+OBJECT: dict[str, Any] = {"response_class": Response, "responses": _RESPONSES}
+"""What a route of objects says of its replies."""
+
+_RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
 
 
 def reply(request: Request, data: bytes, *, etag: str, media_type: str, cache: str) -> Response:
@@ -27,23 +43,49 @@ def reply(request: Request, data: bytes, *, etag: str, media_type: str, cache: s
     RefusedError
         the range lies behind the end (416).
     """
+    answer = _answer(request, len(data), etag, cache)
+    if answer.empty:
+        return Response(status_code=answer.status, headers=answer.headers, media_type=media_type)
+    return Response(data[answer.start : answer.stop], answer.status, answer.headers, media_type)
+
+
+def file_reply(request: Request, file: Path, *, etag: str, media_type: str, cache: str) -> Response:
+    """Do the same for the bytes of a file, which are read while they are sent."""
+    answer = _answer(request, file.stat().st_size, etag, cache)
+    if answer.empty:
+        return Response(status_code=answer.status, headers=answer.headers, media_type=media_type)
+    return StreamingResponse(_pieces(file, answer.start, answer.stop), answer.status, answer.headers, media_type)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What is sent: status, headers, and bytes from start to stop unless the body is empty."""
+
+    status: int
+    headers: dict[str, str]
+    start: int = 0
+    stop: int = 0
+    empty: bool = False
+
+
+def _answer(request: Request, length: int, etag: str, cache: str) -> _Answer:
     headers = {"ETag": f'"{etag}"', "Cache-Control": cache, "Accept-Ranges": "bytes", "Vary": "Authorization"}
-    if is_known(request, etag):
-        return Response(status_code=304, headers=headers)
+    if _is_known(request, etag):
+        return _Answer(304, headers, empty=True)
+    status, start, stop = 200, 0, length
     asked = _RANGE.fullmatch(request.headers.get("range", "").strip())
-    if asked is None or asked[1] == asked[2] == "" or request.headers.get("if-range", f'"{etag}"') != f'"{etag}"':
-        return _response(request, data, 200, headers, media_type)
-    start, stop = _bounds(asked[1], asked[2], len(data))
-    if start >= len(data) or start >= stop:
-        raise RefusedError(
-            416, f"the range {asked[0]} is not in {len(data)} bytes", headers={"Content-Range": f"bytes */{len(data)}"}
-        )
-    headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(data)}"
-    return _response(request, data[start:stop], 206, headers, media_type)
+    if asked is not None and asked[0] != "bytes=-" and request.headers.get("if-range", f'"{etag}"') == f'"{etag}"':
+        status, (start, stop) = 206, _bounds(asked[1], asked[2], length)
+        if start >= length or start >= stop:
+            raise RefusedError(
+                416, f"the range {asked[0]} is not in {length} bytes", headers={"Content-Range": f"bytes */{length}"}
+            )
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{length}"
+    headers["Content-Length"] = str(stop - start)
+    return _Answer(status, headers, start, stop, empty=request.method == "HEAD")
 
 
-def is_known(request: Request, etag: str) -> bool:
-    """Return whether the client has what an entity tag names."""
+def _is_known(request: Request, etag: str) -> bool:
     names = {name.strip().removeprefix("W/") for name in request.headers.get("if-none-match", "").split(",")}
     return "*" in names or f'"{etag}"' in names
 
@@ -55,9 +97,9 @@ def _bounds(first: str, last: str, length: int) -> tuple[int, int]:
     return int(first), length if not last else min(int(last) + 1, length)
 
 
-def _response(request: Request, data: bytes, status: int, headers: dict[str, str], media_type: str) -> Response:
-    if request.method == "HEAD":
-        return Response(
-            status_code=status, headers={**headers, "Content-Length": str(len(data))}, media_type=media_type
-        )
-    return Response(data, status, headers, media_type)
+def _pieces(file: Path, start: int, stop: int) -> Iterator[bytes]:
+    with file.open("rb") as opened:
+        opened.seek(start)
+        while start < stop and (piece := opened.read(min(PIECE, stop - start))):
+            start += len(piece)
+            yield piece

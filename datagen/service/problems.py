@@ -21,6 +21,24 @@ BODY = "body"
 GONE: Final = 499
 """Status, as nginx has it, of a request whose client went away."""
 
+Responses = dict[int | str, dict[str, Any]]
+"""What a route says of its replies."""
+
+_WORDS: Final = {
+    401: "no valid key is given",
+    403: "the key may not do this",
+    404: "there is no such thing",
+    406: "none of the types that are accepted can be sent",
+    408: "the body took too long",
+    409: "what lies there is another one, or not complete",
+    413: "the body, or the reply that is asked for, is too large",
+    415: "the body is no JSON, or compressed",
+    416: "the range lies behind the end",
+    421: "the host name is not answered",
+    422: "a field is unknown or out of range",
+    429: "too much is asked for at once, or a quota is used up",
+}
+
 _log = logging.getLogger(__name__)
 
 
@@ -59,6 +77,12 @@ def problem(
     body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, field=field, request_id=request_id)
     text = body.model_dump_json(exclude_none=True)
     return Response(text, status, dict(headers or {}) | {"Cache-Control": "no-store"}, MEDIA_TYPE)
+
+
+def problems(*statuses: int) -> Responses:
+    """Return what a route says of these statuses in OpenAPI."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": _WORDS[status], "content": content} for status in statuses}
 
 
 def add_handlers(app: FastAPI) -> None:

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Body, Depends, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from datagen.service.problems import problems
 from datagen.service.state import state_of
-from schemas.service import Job, Problem, RenderRequest
+from schemas.service import Job, RenderRequest
 
-router = APIRouter(tags=["renders"], responses={404: {"model": Problem}, 422: {"model": Problem}})
+router = APIRouter(tags=["renders"])
 
 Id = Annotated[str, Path(description="name of the store", max_length=100)]
 
@@ -20,8 +21,7 @@ Id = Annotated[str, Path(description="name of the store", max_length=100)]
     status_code=202,
     responses={
         200: {"model": Job, "description": "the same job was asked for before"},
-        409: {"model": Problem, "description": "the name has another spec, or more sequences"},
-        429: {"model": Problem, "description": "too many renders wait"},
+        **problems(409, 422, 429),
     },
 )
 async def post_render(request: Request, response: Response, body: Annotated[RenderRequest, Body()]) -> Job:
@@ -38,7 +38,7 @@ async def get_renders(request: Request) -> list[Job]:
     return state_of(request).jobs.all()
 
 
-@router.get("/v1/renders/{id}")
+@router.get("/v1/renders/{id}", responses=problems(404, 422))
 async def get_render(request: Request, id: Id) -> Job:  # noqa: A002
     """Return a job."""
     return await run_in_threadpool(state_of(request).jobs.get, id)
@@ -50,7 +50,7 @@ async def _known(request: Request, id: Id) -> str:  # noqa: A002
     return id
 
 
-@router.get("/v1/renders/{id}/events", response_class=EventSourceResponse)
+@router.get("/v1/renders/{id}/events", response_class=EventSourceResponse, responses=problems(404, 422))
 async def get_events(request: Request, id: Annotated[str, Depends(_known)]) -> AsyncIterable[ServerSentEvent]:  # noqa: A002
     """Follow a job: an event `job` now and after every change, until it is over."""
     state = state_of(request)
@@ -59,7 +59,7 @@ async def get_events(request: Request, id: Annotated[str, Depends(_known)]) -> A
             yield ServerSentEvent(event="job", data=job)
 
 
-@router.delete("/v1/renders/{id}", status_code=202)
+@router.delete("/v1/renders/{id}", status_code=202, responses=problems(404, 422))
 async def delete_render(request: Request, id: Id) -> Job:  # noqa: A002
     """Cancel a job once the unit in hand is committed; what is finished stays, and the same request goes on with it."""
     return await run_in_threadpool(state_of(request).jobs.cancel, id)

@@ -17,12 +17,12 @@ from datagen.rendering.sequence import Renderer
 from datagen.request import Request as Asked
 from datagen.request import resolve
 from datagen.service.pool import go_on_unless
-from datagen.service.problems import RefusedError
+from datagen.service.problems import RefusedError, problems
 from datagen.service.sprites import renderer_of
 from datagen.service.state import charge, state_of
 from datagen.views.preview import OVERLAYS, Overlay, PictureFormat, encode_preview
 from schemas.render import MAX_SEQUENCES, PropertyKind
-from schemas.service import Problem, SequencesRequest
+from schemas.service import SequencesRequest
 
 Array = NDArray[Any]
 Kind = Literal["npz", "npy", "gif", "webp", "png", "json"]
@@ -37,15 +37,6 @@ MEDIA_TYPES: Final[dict[str, Kind]] = {
 }
 """What a client may accept; the first is sent to one that does not mind."""
 _OF_KIND = {kind: media_type for media_type, kind in MEDIA_TYPES.items()}
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": text}
-    for status, text in {
-        406: "none of the types that are accepted can be sent",
-        413: "the reply would be too large",
-        422: "a field is unknown or out of range",
-        429: "too much is asked for at once, or a quota is used up",
-    }.items()
-}
 
 router = APIRouter(tags=["sequences"])
 
@@ -53,7 +44,10 @@ router = APIRouter(tags=["sequences"])
 @router.post(
     "/v1/sequences",
     response_class=Response,
-    responses={200: {"content": {name: {} for name in MEDIA_TYPES}, "description": "the sequences"}, **_PROBLEMS},
+    responses={
+        200: {"content": {name: {} for name in MEDIA_TYPES}, "description": "the sequences"},
+        **problems(406, 413, 422, 429),
+    },
 )
 async def post_sequences(request: Request, body: Annotated[SequencesRequest, Body()]) -> Response:
     """
@@ -78,7 +72,7 @@ async def post_sequences(request: Request, body: Annotated[SequencesRequest, Bod
 @router.get(
     "/v1/preview.{kind}",
     response_class=Response,
-    responses={200: {"content": {f"image/{kind}": {} for kind in ("gif", "webp", "png")}}, **_PROBLEMS},
+    responses={200: {"content": {f"image/{kind}": {} for kind in ("gif", "webp", "png")}}, **problems(413, 422, 429)},
 )
 async def get_preview(  # the options of `datagen preview`, with underscores
     request: Request,

@@ -7,22 +7,21 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as PathField
-from fastapi.responses import FileResponse
 
-from datagen.service.byte_ranges import OCTETS, is_known
-from datagen.service.problems import RefusedError
+from datagen.service.byte_ranges import OBJECT, OCTETS, file_reply
+from datagen.service.problems import RefusedError, problems
 from datagen.service.state import state_of
 from datagen.storage.metadata import ROOT
 from datagen.storage.store import SequenceStore, open_store
 from schemas.errors import InputError
-from schemas.service import NAME, Problem, StoredSequences
+from schemas.service import NAME, StoredSequences
 
 MAY_CHANGE: Final = "private, no-cache"
 """A store may be extended; the entity tag of a file tells it."""
 _STEP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 """Of a key in a store."""
 
-router = APIRouter(tags=["stores"], responses={404: {"model": Problem}})
+router = APIRouter(tags=["stores"])
 
 Name = Annotated[str, PathField(description="of a store", max_length=100)]
 Key = Annotated[str, PathField(description="of an object, e.g. zarr.json or frames/c/0/0/0/0", max_length=200)]
@@ -34,14 +33,15 @@ def get_stores(request: Request) -> list[StoredSequences]:
     return [_said(name, store) for name, store in _finished(state_of(request).settings.data_root)]
 
 
-@router.get("/v1/stores/{name}")
+@router.get("/v1/stores/{name}", responses=problems(404, 409, 422))
 def get_store(request: Request, name: Name) -> StoredSequences:
     """Describe a finished store."""
     return _said(name, open_store(_folder(request, name)))
 
 
-@router.api_route("/v1/stores/{name}/zarr/{key:path}", methods=["GET", "HEAD"], response_class=Response)
-def get_object(request: Request, name: Name, key: Key) -> Response:
+@router.head("/v1/stores/{name}/zarr/{key:path}", **OBJECT)
+@router.get("/v1/stores/{name}/zarr/{key:path}", **OBJECT)
+def get_stored_object(request: Request, name: Name, key: Key) -> Response:
     """Return an object of a finished store, or the range of it that is asked for."""
     folder = _folder(request, name)
     file = _file(folder, key)
@@ -50,12 +50,13 @@ def get_object(request: Request, name: Name, key: Key) -> Response:
     if key == ROOT:
         open_store(folder)  # refuses a store that is not complete: readers begin here
     stat = file.stat()
-    tag = f"{stat.st_mtime_ns:x}-{stat.st_size:x}"
-    headers = {"Cache-Control": MAY_CHANGE, "Vary": "Authorization", "ETag": f'"{tag}"'}
-    if is_known(request, tag):
-        return Response(status_code=304, headers=headers)
-    media_type = "application/json" if file.name == ROOT else OCTETS
-    return FileResponse(file, media_type=media_type, headers=headers)
+    return file_reply(
+        request,
+        file,
+        etag=f"{stat.st_mtime_ns:x}-{stat.st_size:x}",
+        media_type="application/json" if file.name == ROOT else OCTETS,
+        cache=MAY_CHANGE,
+    )
 
 
 def _folder(request: Request, name: str) -> Path:

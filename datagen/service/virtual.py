@@ -6,26 +6,32 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Body, Path, Request, Response
 
-from datagen.service.byte_ranges import OCTETS, reply
-from datagen.service.problems import RefusedError
+from datagen.service.byte_ranges import OBJECT, OCTETS, reply
+from datagen.service.problems import RefusedError, problems
 from datagen.service.state import charge, state_of
 from datagen.service.virtual_store import VirtualStore, is_document
 from schemas.render import SCHEMA_VERSION, RenderSpec
-from schemas.service import MAX_VIRTUAL_SEQUENCES, VIRTUAL_SEQUENCES, Problem, SpecReply
+from schemas.service import EXAMPLE, MAX_VIRTUAL_SEQUENCES, VIRTUAL_SEQUENCES, SpecReply
 from schemas.store import chunk_sequences
 
 FOR_EVER: Final = "private, max-age=31536000, immutable"
 """Everything below a digest is a function of it."""
 
-router = APIRouter(tags=["virtual stores"], responses={404: {"model": Problem}, 422: {"model": Problem}})
+router = APIRouter(tags=["virtual stores"])
 
 Digest = Annotated[str, Path(description="SHA-256 of a registered spec", max_length=64)]
 Key = Annotated[str, Path(description="of an object, e.g. zarr.json or frames/c/0/0/0/0", max_length=200)]
 Count = Annotated[int, Path(ge=1, le=MAX_VIRTUAL_SEQUENCES, description="sequences")]
 
 
-@router.post("/v1/specs", status_code=201, responses={200: {"model": SpecReply, "description": "it was known"}})
-async def post_spec(request: Request, response: Response, body: Annotated[RenderSpec, Body()]) -> SpecReply:
+@router.post(
+    "/v1/specs",
+    status_code=201,
+    responses={200: {"model": SpecReply, "description": "it was known"}, **problems(422)},
+)
+async def post_spec(
+    request: Request, response: Response, body: Annotated[RenderSpec, Body(examples=[EXAMPLE])]
+) -> SpecReply:
     """Register a spec: its digest names the data set, and a Zarr store of it that is rendered when it is read."""
     known = state_of(request).catalogue.knows(body.digest)
     store = state_of(request).catalogue.register(body)
@@ -34,20 +40,22 @@ async def post_spec(request: Request, response: Response, body: Annotated[Render
     return _said(store)
 
 
-@router.get("/v1/specs/{digest}")
+@router.get("/v1/specs/{digest}", responses=problems(404, 422))
 async def get_spec(request: Request, digest: Digest) -> SpecReply:
     """Return a registered spec."""
     return _said(state_of(request).catalogue.store(digest))
 
 
-@router.api_route("/v1/specs/{digest}/zarr/{key:path}", methods=["GET", "HEAD"], response_class=Response)
-async def get_object(request: Request, digest: Digest, key: Key) -> Response:
+@router.head("/v1/specs/{digest}/zarr/{key:path}", **OBJECT)
+@router.get("/v1/specs/{digest}/zarr/{key:path}", **OBJECT)
+async def get_virtual_object(request: Request, digest: Digest, key: Key) -> Response:
     """Return an object of the virtual store of a spec, with 2**20 sequences; a chunk is rendered when it is read."""
     return await _object(request, digest, VIRTUAL_SEQUENCES, key)
 
 
-@router.api_route("/v1/specs/{digest}/{n}/zarr/{key:path}", methods=["GET", "HEAD"], response_class=Response)
-async def get_object_of(request: Request, digest: Digest, n: Count, key: Key) -> Response:
+@router.head("/v1/specs/{digest}/{n}/zarr/{key:path}", **OBJECT)
+@router.get("/v1/specs/{digest}/{n}/zarr/{key:path}", **OBJECT)
+async def get_virtual_object_of_n(request: Request, digest: Digest, n: Count, key: Key) -> Response:
     """Return an object of the virtual store of a spec, with n sequences."""
     return await _object(request, digest, n, key)
 

@@ -34,7 +34,8 @@ TINY = ("--frames", "2", "--size", "16")
 SPEC = {"--property", "--preset", "--spec", "--frames", "--size", "--height", "--width"}
 SPEC |= {"--noise-ratio", "--noise-mix", "--seed", "--sprites"}
 SURFACE = {
-    "render": SPEC | {"--truth", "--dtype", "--n", "--out", "--workers", "--scheduler", "--overwrite", "--json"},
+    "render": SPEC
+    | {"--truth", "--dtype", "--n", "--out", "--workers", "--scheduler", "--service", "--overwrite", "--json"},
     "inspect": {"STORE", "--json"},
     "verify": {"STORE", "--repair", "--json"},
     "preview": SPEC | {"[STORE]", "--start", "--count", "--overlay", "--out"},
@@ -70,7 +71,7 @@ def test_every_parameter_is_read(name: str) -> None:
 @pytest.mark.parametrize(("command", "option"), options(datagen))
 def test_every_option_says_what_it_is_and_its_default(command: click.Command, option: click.Option) -> None:
     assert option.help
-    choose_a_source = {"--property", "--preset", "--spec", "--scheduler"}
+    choose_a_source = {"--property", "--preset", "--spec", "--scheduler", "--service"}
     assert option.is_flag or option.opts[0] in choose_a_source or "[default: " in option.help
 
 
