@@ -39,6 +39,8 @@ _WORDS: Final = {
     429: "too much is asked for at once, or a quota is used up",
 }
 
+_NO_JSON = "the body is no JSON; give an object"
+
 _log = logging.getLogger(__name__)
 
 
@@ -106,6 +108,8 @@ def add_handlers(app: FastAPI) -> None:
     async def known(request: Request, error: HTTPException) -> Response:
         if isinstance(error.__cause__, RefusedError):  # FastAPI wraps what goes wrong while a body is read
             return await refused(request, error.__cause__)
+        if error.status_code == HTTPStatus.BAD_REQUEST:  # what FastAPI says of a body that is no text
+            return problem(422, _NO_JSON, request_id=_id(request))
         detail = f"{request.method} {shown(request.url.path)} is answered by nothing here; see /docs"
         return problem(error.status_code, detail, request_id=_id(request), headers=error.headers)
 
@@ -130,7 +134,7 @@ def _first_mistake(request: Request, error: RequestValidationError) -> tuple[str
     where = [str(step) for step in first["loc"]]
     if where[:1] == [BODY]:
         if first["type"] == "json_invalid":
-            return "the body is no JSON; give an object", None
+            return _NO_JSON, None
         model = get_type_hints(request.scope["endpoint"]).get(BODY)
         if isinstance(model, type) and issubclass(model, Model):
             try:
