@@ -30,7 +30,7 @@ def config_of(
     Parameters
     ----------
     config : YAML or JSON file, or the name of a configuration that ships with the package, e.g. dynamic-mnist
-    synthetic : store by property; replaces the file's stores
+    synthetic : store by property; these replace the file's, of which the number of sequences to use stays
     real, real_sequences, model, scale, seed, precision : fields to override, None for the file's
 
     Raises
@@ -40,7 +40,8 @@ def config_of(
     """
     fields = read_fields(config) if config else {}
     changes: dict[str, Any] = {"scale": scale, "seed": seed}
-    data: dict[str, Any] = {"synthetic": dict(synthetic) or None, "real": real, "real_sequences": real_sequences}
+    stores = _stores(fields, synthetic) or None
+    data: dict[str, Any] = {"synthetic": stores, "real": real, "real_sequences": real_sequences}
     sections: dict[str, dict[str, Any]] = {
         "data": data,
         "model": {"kind": model},
@@ -100,6 +101,17 @@ def parsed_stores(texts: Sequence[str]) -> dict[str, str]:
             raise InputError(f"--synthetic {name} is given twice; give each property one store")
         stores[name] = store
     return stores
+
+
+def _stores(fields: Mapping[str, Any], synthetic: Mapping[str, str]) -> dict[str, Any]:
+    """Return stores by property, each with what a file says of its property beside the store."""
+    data = fields.get("data")
+    said = data.get("synthetic") if isinstance(data, Mapping) else None
+    entries = said if isinstance(said, Mapping) else {}
+    return {
+        name: {**entry, "store": store} if isinstance(entry := entries.get(name), Mapping) else store
+        for name, store in synthetic.items()
+    }
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -133,6 +133,18 @@ def test_a_field_at_fault_is_named_with_its_file(
     assert str(caught.value).startswith(f"{path}: {said}")
 
 
+def test_another_store_of_a_property_keeps_its_number_of_sequences(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    few = {"store": "a.zarr", "sequences": 20}
+    path.write_text(yaml.safe_dump({"data": {"synthetic": {"rotation": few, "intensity": "b.zarr"}}}))
+    asked = {"config": str(path), "synthetic": {"rotation": "c.zarr", "spin": "d.zarr"}}
+    synthetic = config_of(**NOTHING | asked).data.synthetic
+    assert {name: (data.store, data.sequences) for name, data in synthetic.items()} == {
+        "rotation": ("c.zarr", 20),
+        "spin": ("d.zarr", 10_000),
+    }
+
+
 def test_stores_are_named_by_their_property_whatever_their_address_has_in_it() -> None:
     texts = ["rotation=r.zarr", "spin=https://host/v1/specs/3f9c/zarr?token=a=b"]
     assert parsed_stores(texts) == {"rotation": "r.zarr", "spin": "https://host/v1/specs/3f9c/zarr?token=a=b"}
