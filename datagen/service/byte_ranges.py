@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
@@ -23,6 +23,17 @@ _RESPONSES: Responses = {
 }
 OBJECT: dict[str, Any] = {"response_class": Response, "responses": _RESPONSES}
 """What a route of objects says of its replies."""
+
+
+class Said(TypedDict):
+    """What a reply says of its bytes."""
+
+    etag: str
+    """Strong, without its quotes."""
+    media_type: str
+    cache: str
+    """Cache-Control."""
+
 
 _RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
 
@@ -45,15 +56,21 @@ def reply(request: Request, data: bytes, *, etag: str, media_type: str, cache: s
     """
     answer = _answer(request, len(data), etag, cache)
     if answer.empty:
-        return Response(status_code=answer.status, headers=answer.headers, media_type=media_type)
+        return _without_body(answer, media_type)
     return Response(data[answer.start : answer.stop], answer.status, answer.headers, media_type)
+
+
+def reply_without(request: Request, length: int, *, etag: str, media_type: str, cache: str) -> Response | None:
+    """Return the reply to a request that takes no bytes, a HEAD or for what is known; None where they are needed."""
+    answer = _answer(request, length, etag, cache)
+    return _without_body(answer, media_type) if answer.empty else None
 
 
 def file_reply(request: Request, file: Path, *, etag: str, media_type: str, cache: str) -> Response:
     """Do the same for the bytes of a file, which are read while they are sent."""
     answer = _answer(request, file.stat().st_size, etag, cache)
     if answer.empty:
-        return Response(status_code=answer.status, headers=answer.headers, media_type=media_type)
+        return _without_body(answer, media_type)
     return StreamingResponse(_pieces(file, answer.start, answer.stop), answer.status, answer.headers, media_type)
 
 
@@ -83,6 +100,10 @@ def _answer(request: Request, length: int, etag: str, cache: str) -> _Answer:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{length}"
     headers["Content-Length"] = str(stop - start)
     return _Answer(status, headers, start, stop, empty=request.method == "HEAD")
+
+
+def _without_body(answer: _Answer, media_type: str) -> Response:
+    return Response(status_code=answer.status, headers=answer.headers, media_type=media_type)
 
 
 def _is_known(request: Request, etag: str) -> bool:

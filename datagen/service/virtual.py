@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Body, Path, Request, Response
 
-from datagen.service.byte_ranges import OBJECT, OCTETS, reply
+from datagen.service.byte_ranges import OBJECT, OCTETS, Said, reply, reply_without
 from datagen.service.problems import RefusedError, problems
 from datagen.service.state import charge, state_of
 from datagen.service.virtual_store import VirtualStore, is_document
@@ -72,13 +72,18 @@ async def _object(request: Request, digest: str, n: int, key: str) -> Response:
     if not store.holds(key, n):
         raise _no_such(key)
 
+    said: Said = {"etag": f"{SCHEMA_VERSION}-{digest}-{key}", "media_type": OCTETS, "cache": FOR_EVER}
+    answer = reply_without(request, store.size(key), **said)
+    if answer is not None:
+        return answer
+
     async def make() -> Mapping[str, bytes]:
         return await state.pool.run_shared(partial(store.render, key))
 
     if not state.cache.has((digest, key)):
         charge(request, chunk_sequences(store.spec))  # who asks first; a quota must not refuse others who wait too
     data = await state.cache.get((digest, key), make)
-    return reply(request, data, etag=f"{SCHEMA_VERSION}-{digest}-{key}", media_type=OCTETS, cache=FOR_EVER)
+    return reply(request, data, **said)
 
 
 def _no_such(key: str) -> RefusedError:

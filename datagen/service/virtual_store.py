@@ -16,6 +16,7 @@ from datagen.storage.target import package_version
 from schemas.render import MAX_SEQUENCES, SCHEMA_VERSION, RenderSpec
 from schemas.store import ArrayLayout, StoreAttributes, chunk_sequences, frame_layouts, table_layouts, unit_sequences
 
+CHECKSUM_BYTES = 4
 NEVER = "1970-01-01T00:00:00+00:00"
 """When a virtual store was created: its documents do not depend on who asks first."""
 
@@ -72,6 +73,14 @@ class VirtualStore:
             return False
         layout, length = self._arrays[name]
         return number * length < n and key == _key(layout, number)
+
+    def size(self, key: str) -> int:
+        """Return the bytes of a chunk that the store holds, without rendering it."""
+        name, _ = _chunk_of(key)
+        if name == SPRITES and (named := self.spec.sprites):
+            return sprites_per_chunk(named) * named.height * named.width + CHECKSUM_BYTES
+        layout, length = self._arrays[name]
+        return length * layout.sequence_bytes + CHECKSUM_BYTES
 
     def render(self, key: str, stop: threading.Event) -> Mapping[str, bytes]:
         """

@@ -22,7 +22,7 @@ from trainer.evaluation.report import spread
 from trainer.reproduction.markdown import REFERENCE
 from trainer.reproduction.plan import PERSISTENCE, Plan, Row
 from trainer.reproduction.scores import RowScores
-from trainer.training.folder import load_forecaster
+from trainer.training.folder import CHECKPOINTS, load_forecaster
 
 EXAMPLES: Final = 2
 """Test sequences of the animation."""
@@ -114,38 +114,41 @@ def forecasts_picture(plan: Plan, scores: Mapping[str, RowScores], store: str, f
     """
     Draw the forecasts of some test sequences as GIF: the truth, and what every row with its first seed makes of it.
 
+    The first seed is that whose networks are still there: checkpoints may be deleted once they are evaluated.
+
     Parameters
     ----------
     plan : whose rows are drawn
-    scores : by row; those without any are left out
+    scores : by row; those without any, or without a network, are left out
     store : path or URL of the test sequences, relative to `folder`
     folder : of results
 
     Returns
     -------
-    None where no row has scores
+    None where no row has scores and a network
 
     Raises
     ------
     InputError
         a run or the store cannot be read.
     """
-    rows = [row for row in plan.rows if scores[row.name].seeds]
+    runs = {row.name: _runs(row, scores[row.name], folder) for row in plan.rows if scores[row.name].seeds}
+    rows = [row for row in plan.rows if runs.get(row.name) or (row.name in runs and not row.trials)]
     trained = [row for row in rows if row.trials]
     if not trained:
         return None
     sequences = open_store(store if "://" in store else folder / store)
     numbers = spread(select(sequences, "test"), EXAMPLES)
     frames = np.concatenate([stored_fractions(sequences[FRAMES].rows(number, number + 1)) for number in numbers])
-    network, checkpoint = load_forecaster(folder / _first_runs(trained[0], scores)[0], _CPU)
+    network, checkpoint = load_forecaster(folder / runs[trained[0].name][0], _CPU)
     inputs, horizon = network.input_frames, checkpoint.config.data.horizon
-    made = {row.title: _forecasts(row, scores, frames[:, :inputs], horizon, folder) for row in rows}
+    given = frames[:, :inputs]
+    made = {row.title: _forecasts([folder / run for run in runs[row.name]], given, horizon) for row in rows}
     truth = frames[:, inputs : inputs + horizon]
     panels: list[list[Panel]] = []
     for place in range(len(numbers)):
         shown = {"truth": truth, **made}
-        given = frames[place, :inputs]
-        titled = [frames_panel(given, part[place], title) for title, part in shown.items()]
+        titled = [frames_panel(given[place], part[place], title) for title, part in shown.items()]
         panels += [titled[start : start + COLUMNS] for start in range(0, len(titled), COLUMNS)]
     return moving_picture(panels, Clock(inputs=inputs, horizon=horizon), "gif")
 
@@ -198,16 +201,18 @@ def _png(figure: Figure) -> bytes:
     return file.getvalue()
 
 
-def _first_runs(row: Row, scores: Mapping[str, RowScores]) -> tuple[str, ...]:
-    return row.trials[min(scores[row.name].seeds)].runs
+def _runs(row: Row, scores: RowScores, folder: Path) -> tuple[str, ...]:
+    """Return the runs of the first seed whose networks are all there; () for none."""
+    for seed in sorted(scores.seeds):
+        if row.trials and all((folder / run / CHECKPOINTS).is_dir() for run in row.trials[seed].runs):
+            return row.trials[seed].runs
+    return ()
 
 
-def _forecasts(
-    row: Row, scores: Mapping[str, RowScores], inputs: NDArray[np.float32], horizon: int, folder: Path
-) -> NDArray[np.float32]:
-    """Return (sequence, time, y, x), the mean over the runs of the first seed that has scores."""
-    if not row.trials:
+def _forecasts(runs: Sequence[Path], inputs: NDArray[np.float32], horizon: int) -> NDArray[np.float32]:
+    """Return (sequence, time, y, x), the mean over runs; persistence where there is none."""
+    if not runs:
         return np.repeat(inputs[:, -1:], horizon, axis=1)
-    runs = [load_forecaster(folder / run, _CPU)[0] for run in _first_runs(row, scores)]
-    made: NDArray[np.float32] = np.mean([forecast(run, inputs, horizon, _CPU).frames for run in runs], axis=0)
+    networks = [load_forecaster(run, _CPU)[0] for run in runs]
+    made: NDArray[np.float32] = np.mean([forecast(one, inputs, horizon, _CPU).frames for one in networks], axis=0)
     return made

@@ -1,6 +1,7 @@
 """The whole of it, small: real training and evaluation by the commands, resumed, with a row that cannot be trained."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,13 @@ def test_rows_are_trained_evaluated_and_shown_and_nothing_runs_twice(data: Path,
     again: list[Event] = []
     assert reproduce(setting, out, 2, budgets=BUDGETS, show=again.append).failures == results.failures
     assert {event.job for event in again} == {"train/mim-all/1", "evaluate/mim-all/1"}
+
+    whole = (out / "table1.gif").read_bytes()
+    for name, drawn in (("stmoe-id-1", True), ("mim-real-1", False)):  # checkpoints are large, and scores are kept
+        shutil.rmtree(out / "runs" / name)
+        assert reproduce(setting, out, 2, budgets=BUDGETS).table["rows"] == results.table["rows"]
+        assert ("](table1.gif)" in (out / "table1.md").read_text()) is drawn
+    assert (out / "table1.gif").read_bytes() != whole
 
 
 def check_table(results: Results, out: Path) -> None:
