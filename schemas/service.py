@@ -7,6 +7,7 @@ from pydantic import Field
 from schemas.model import Model
 from schemas.render import MAX_SEQUENCES, RenderSpec
 
+Overlay = Literal["flow", "mask"]
 JobState = Literal["queued", "running", "waiting", "finished", "failed", "cancelled"]
 NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 """Of a store, which is a job's id too."""
@@ -27,6 +28,7 @@ class SequencesRequest(Model):
     spec: RenderSpec = Field(description="what to render", examples=[EXAMPLE])
     start: int = Field(0, ge=0, lt=MAX_SEQUENCES, description="number of the first sequence")
     count: int = Field(1, ge=1, le=2**20, description="sequences")
+    overlay: tuple[Overlay, ...] = Field((), max_length=2, description="truth to draw over the frames of a picture")
 
 
 class SpecReply(Model):

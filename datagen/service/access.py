@@ -19,7 +19,7 @@ from datagen.service.telemetry import LOGGER, Telemetry
 
 OPEN: Final = frozenset({"/healthz", "/readyz"})
 """Paths that need no key."""
-PAGE: Final = frozenset({"/", "/page.js", "/page.css", "/docs", "/openapi.json"})
+PAGE: Final = frozenset({"/", "/docs", "/openapi.json"})
 """Paths that say nothing that is not in the source code; they need no key either."""
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 SAFE_HEADERS: Final = (
@@ -28,8 +28,8 @@ SAFE_HEADERS: Final = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 
-ASSETS: Final = "/static-offline-docs/"
-"""Below which the scripts of /docs lie."""
+ASSETS: Final = ("/page/", "/static-offline-docs/")
+"""Below which the files of the page and of /docs lie."""
 
 _log = logging.getLogger(LOGGER)
 

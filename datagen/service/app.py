@@ -8,7 +8,7 @@ from functools import partial
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from datagen.service import health, renders, sequences, stores, virtual
+from datagen.service import health, renders, sequences, stores, virtual, web
 from datagen.service.access import AccessMiddleware
 from datagen.service.cache import ByteCache
 from datagen.service.catalogue import Catalogue
@@ -42,6 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(warm_up)
+        await asyncio.to_thread(app.openapi)  # a third of a second, for which no request should wait
         state: State = make(quotas)
         app.state.service = state
         await asyncio.to_thread(state.jobs.start, asyncio.get_running_loop())
@@ -61,7 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     describe(app)
     add_handlers(app)
-    for part in (sequences, virtual, renders, stores, health):
+    for part in (sequences, virtual, renders, stores, health, web):
         app.include_router(part.router)
     app.add_middleware(AccessMiddleware, settings=settings, keys=keys, quotas=quotas, telemetry=telemetry)
     return app

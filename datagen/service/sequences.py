@@ -3,9 +3,9 @@
 import io
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import numpy as np
 from fastapi import APIRouter, Body, Query, Request, Response
@@ -20,9 +20,9 @@ from datagen.service.pool import go_on_unless
 from datagen.service.problems import RefusedError, problems
 from datagen.service.sprites import renderer_of
 from datagen.service.state import charge, state_of
-from datagen.views.preview import OVERLAYS, Overlay, PictureFormat, encode_preview
-from schemas.render import MAX_SEQUENCES, PropertyKind
-from schemas.service import SequencesRequest
+from datagen.views.preview import OVERLAYS, PictureFormat, encode_preview
+from schemas.render import MAX_SEQUENCES, PropertyKind, RenderSpec, TruthArray
+from schemas.service import Overlay, SequencesRequest
 
 Array = NDArray[Any]
 Kind = Literal["npz", "npy", "gif", "webp", "png", "json"]
@@ -36,6 +36,8 @@ MEDIA_TYPES: Final[dict[str, Kind]] = {
     "application/json": "json",
 }
 """What a client may accept; the first is sent to one that does not mind."""
+PICTURES: Final = frozenset(get_args(PictureFormat))
+_PICTURE_TYPES = ", ".join(name for name, kind in MEDIA_TYPES.items() if kind in PICTURES)
 _OF_KIND = {kind: media_type for media_type, kind in MEDIA_TYPES.items()}
 
 router = APIRouter(tags=["sequences"])
@@ -59,8 +61,10 @@ async def post_sequences(request: Request, body: Annotated[SequencesRequest, Bod
     kind = accepted(request.headers.get("accept", "*/*"))
     if body.start + body.count > MAX_SEQUENCES:
         raise RefusedError(422, f"start + count is {body.start + body.count}; give less than 2**63", field="count")
-    renderer = renderer_of(body.spec)
-    names = _names(renderer, kind)
+    if body.overlay and kind not in PICTURES:
+        raise RefusedError(422, f"overlay is for pictures alone; accept one of {_PICTURE_TYPES}", field="overlay")
+    renderer = _renderer(body.spec, body.overlay)
+    names = (*_names(renderer, kind), *body.overlay)
     _require_size(request, renderer, names, body.count)
     charge(request, body.count)
     data = await state_of(request).pool.run(
@@ -106,15 +110,13 @@ async def get_preview(  # the options of `datagen preview`, with underscores
     if property is None and preset is None:
         raise RefusedError(422, "property is missing; give e.g. rotation, or a preset", field="property")
     spec = resolve(Asked(overrides=overrides, preset=preset)).spec
-    renderer = renderer_of(spec.model_copy(update={"truth": tuple(OVERLAYS)}))  # more truth changes no frame
+    renderer = _renderer(spec, overlay)
     names = ("frames", *overlay)
     _require_size(request, renderer, names, count)
     charge(request, count)
 
     def drawn(stop: threading.Event) -> bytes:
-        arrays = _rendered(renderer, names, start, count, stop)
-        flow, mask = arrays.get("flow"), arrays.get("mask")
-        return encode_preview(arrays["frames"], kind, flow=flow, mask=mask, scale=scale, duration=duration)
+        return _drawn(kind, _rendered(renderer, names, start, count, stop), scale=scale, duration=duration)
 
     data = await state_of(request).pool.run(request, drawn)
     return Response(data, media_type=f"image/{kind}", headers={"Cache-Control": "private, max-age=3600"})
@@ -158,7 +160,18 @@ def encoded(kind: Kind, arrays: Mapping[str, Array]) -> bytes:
         case "json":
             return json.dumps({name: array.tolist() for name, array in arrays.items()}, allow_nan=False).encode()
         case "gif" | "webp" | "png":
-            return encode_preview(arrays["frames"], kind)
+            return _drawn(kind, arrays)
+
+
+def _drawn(kind: PictureFormat, arrays: Mapping[str, Array], **how: Any) -> bytes:
+    """Return the picture of frames, with what else there is drawn over them."""
+    return encode_preview(arrays["frames"], kind, flow=arrays.get("flow"), mask=arrays.get("mask"), **how)
+
+
+def _renderer(spec: RenderSpec, overlays: Sequence[Overlay]) -> Renderer:
+    """Return a renderer of a spec that knows what is to be drawn over it: more truth changes no frame."""
+    truth = tuple(name for name in get_args(TruthArray) if name in (*spec.truth, *overlays))
+    return renderer_of(spec.model_copy(update={"truth": truth}))
 
 
 def _names(renderer: Renderer, kind: Kind) -> tuple[str, ...]:

@@ -15,11 +15,11 @@ from datagen.views.grey import grey_levels
 from datagen.views.overlay import PALETTE, draw_flow, indexed, outline_objects
 from datagen.views.source import Source
 from schemas.errors import InputError
+from schemas.service import Overlay
 
 Array = NDArray[Any]
 Picture = NDArray[np.uint8]
 PictureFormat = Literal["gif", "webp", "png"]
-Overlay = Literal["flow", "mask"]
 
 PICTURE_FORMATS: tuple[PictureFormat, ...] = get_args(PictureFormat)
 OVERLAYS: tuple[Overlay, ...] = get_args(Overlay)
