@@ -75,7 +75,7 @@ def _new_state(settings: Settings, keys: tuple[Key, ...], telemetry: Telemetry, 
         keys=keys,
         pool=RenderPool(settings.threads, settings.waiting, gate),
         cache=ByteCache(settings.cache_bytes),
-        catalogue=Catalogue(settings.data_root / "specs"),
+        catalogue=Catalogue(settings.data_root / "specs", settings.specs),
         jobs=Jobs(settings, gate),
         telemetry=telemetry,
         quotas=quotas,  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """Specs that were registered, as files under the data root, and the virtual stores of those in use."""
 
 import re
+import threading
 from collections import OrderedDict
 from pathlib import Path
 from typing import Final
@@ -22,11 +23,13 @@ class Catalogue:
     Parameters
     ----------
     folder : where they lie as <digest>.json; made when the first is registered
+    most : specs that may be registered
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, most: int) -> None:
+        self._folder, self._most = folder, most
         self._ready: OrderedDict[str, VirtualStore] = OrderedDict()
+        self._lock = threading.Lock()
 
     def register(self, spec: RenderSpec) -> VirtualStore:
         """
@@ -35,14 +38,15 @@ class Catalogue:
         Raises
         ------
         RefusedError
-            the service has not got the sprites that it names.
+            the service has not got the sprites that it names (422), or too many are registered (429).
         InputError
             the disk refuses.
         """
-        store = self._ready.get(spec.digest) or VirtualStore(spec)
+        store = self.ready(spec.digest) or VirtualStore(spec)
         file = self._folder / f"{spec.digest}.json"
         try:
             if not file.exists():
+                self._require_room()
                 self._folder.mkdir(parents=True, exist_ok=True)
                 aside = file.with_suffix(".partial")
                 aside.write_text(spec.canonical_json(), encoding="utf-8")
@@ -53,7 +57,14 @@ class Catalogue:
 
     def knows(self, digest: str) -> bool:
         """Return whether a spec is registered."""
-        return digest in self._ready or (self._folder / f"{digest}.json").exists()
+        return (self._folder / f"{digest}.json").exists()
+
+    def ready(self, digest: str) -> VirtualStore | None:
+        """Return the virtual store of a digest if it was in use lately, which takes no time."""
+        with self._lock:
+            if digest in self._ready:
+                self._ready.move_to_end(digest)
+            return self._ready.get(digest)
 
     def store(self, digest: str) -> VirtualStore:
         """
@@ -64,8 +75,8 @@ class Catalogue:
         RefusedError
             no such spec is registered (404).
         """
-        if digest in self._ready:
-            return self._kept(digest, self._ready[digest])
+        if (ready := self.ready(digest)) is not None:
+            return ready
         if not re.fullmatch(DIGEST, digest):
             raise RefusedError(404, f"{digest[:70]} is no digest; give 64 hexadecimal digits", field="digest")
         try:
@@ -77,8 +88,14 @@ class Catalogue:
         return self._kept(digest, VirtualStore(registered(text)))
 
     def _kept(self, digest: str, store: VirtualStore) -> VirtualStore:
-        self._ready[digest] = store
-        self._ready.move_to_end(digest)
-        if len(self._ready) > MOST_IN_USE:
-            self._ready.popitem(last=False)
+        with self._lock:
+            self._ready[digest] = store
+            self._ready.move_to_end(digest)
+            if len(self._ready) > MOST_IN_USE:
+                self._ready.popitem(last=False)
         return store
+
+    def _require_room(self) -> None:
+        there = sum(1 for _ in self._folder.glob("*.json"))
+        if there >= self._most:
+            raise RefusedError(429, f"{there:,} specs are registered, as many as the operator allows; use one of them")

@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from datagen.service.problems import RefusedError
 from datagen.service.settings import PROGRAM
@@ -15,6 +16,9 @@ from datagen.storage.target import begin, cancel, locked
 from schemas.errors import InputError
 from schemas.render import RenderSpec
 from schemas.service import NAME, Job, JobState
+
+ELSEWHERE: Final = "elsewhere"
+"""Folder of the data root with the places of stores that lie below a target, one file each."""
 
 _log = logging.getLogger(__name__)
 
@@ -39,17 +43,48 @@ def mark_cancelled(path: str) -> None:
         cancel(objects)
 
 
-def unfinished(root: Path) -> Iterator[SequenceStore]:
-    """Yield the stores below the data root that are not complete, the oldest first; what is no store is logged."""
+def unfinished(root: Path) -> Iterator[tuple[str, str, SequenceStore]]:
+    """
+    Yield name, path and store of the jobs that are not complete, the oldest first; what cannot be opened is logged.
+
+    They are the stores below the data root, and those elsewhere that `keep_place` wrote down.
+    """
     folders = (folder for folder in root.glob("*.zarr") if not folder.is_symlink() and re.fullmatch(NAME, folder.stem))
-    for folder in sorted(folders, key=lambda folder: folder.stat().st_mtime):
+    places = [(folder.stem, str(folder)) for folder in sorted(folders, key=lambda folder: folder.stat().st_mtime)]
+    files = sorted((root / ELSEWHERE).glob("*.txt"), key=lambda file: file.stat().st_mtime)
+    places += [(file.stem, file.read_text(encoding="utf-8")) for file in files]
+    for name, path in places:
         try:
-            store = open_store(folder, incomplete=True)
+            store = open_store(path, incomplete=True)
         except InputError as error:
-            _log.warning("%s is left alone: %s", folder, error)
+            _log.warning("%s is left alone: %s", path, error)
             continue
         if store.rendered and not store.complete:
-            yield store
+            yield name, path, store
+
+
+def keep_place(root: Path, name: str, path: str) -> None:
+    """
+    Write down where a job's store lies that is not below the data root, so that the next start finds it.
+
+    Raises
+    ------
+    InputError
+        the disk refuses.
+    """
+    file = root / ELSEWHERE / f"{name}.txt"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        aside = file.with_suffix(".partial")
+        aside.write_text(path, encoding="utf-8")
+        aside.replace(file)
+    except OSError as error:
+        raise InputError(f"{file} cannot be written: {(error.strerror or str(error)).lower()}") from error
+
+
+def forget_place(root: Path, name: str) -> None:
+    """Forget where a finished store lies: it is its owner's."""
+    (root / ELSEWHERE / f"{name}.txt").unlink(missing_ok=True)
 
 
 def job_of_store(root: Path, name: str) -> Job:

@@ -8,10 +8,16 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
-from datagen.service.job_records import begun, job_of_store, mark_cancelled, unfinished
+from datagen.service.job_records import (
+    begun,
+    forget_place,
+    job_of_store,
+    keep_place,
+    mark_cancelled,
+    unfinished,
+)
 from datagen.service.pool import Gate
 from datagen.service.problems import RefusedError
 from datagen.service.settings import PROGRAM, Settings
@@ -147,6 +153,8 @@ class Jobs:
                 raise RefusedError(
                     429, f"{len(self._queue)} renders wait already; try again later", headers={"Retry-After": "60"}
                 )
+        if asked.target is not None:
+            keep_place(self._settings.data_root, name, path)
         finished = begun(objects_at(path), asked.spec, asked.n, sprites)
         render = _Render(name, asked.spec, asked.n, path, "finished" if finished else "queued")
         render.done = asked.n if finished else 0
@@ -253,8 +261,8 @@ class Jobs:
                 raise RefusedError(422, f"n is {asked.n}, a store of {size:,} bytes; the disk has {free:,}", field="n")
 
     def _recover(self) -> None:
-        for store in unfinished(self._settings.data_root):
-            render = _Render(Path(store.path).stem, store.spec, store.n, store.path)
+        for name, path, store in unfinished(self._settings.data_root):
+            render = _Render(name, store.spec, store.n, path)
             render.cancelled = bool(store.fields.get("cancelled", False))
             render.state = "cancelled" if render.cancelled else "queued"
             self._remember(render)
@@ -318,6 +326,7 @@ class Jobs:
                 render.stop.wait(RETRY_SECONDS)
                 continue
             render.done = render.n
+            forget_place(self._settings.data_root, render.id)
             self._change(render, "finished")
             return
 

@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     cache_bytes: int = Field(256 * MIB, ge=0, description="chunks of virtual stores that are kept in memory")
     store_bytes: int = Field(1024 * 1024 * MIB, ge=1, description="largest store of a render")
     targets: Names = Field((), description="URLs below which renders may write")
+    specs: int = Field(100_000, ge=1, description="specs that may be registered")
     scheduler: str | None = Field(None, description="address of a Dask scheduler, whose workers render jobs")
     stop_seconds: float = Field(20, gt=0, description="longest time that a stop may take")
 

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Body, Path, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from datagen.service.byte_ranges import OBJECT, OCTETS, Said, reply, reply_without
 from datagen.service.problems import RefusedError, problems
@@ -33,8 +34,9 @@ async def post_spec(
     request: Request, response: Response, body: Annotated[RenderSpec, Body(examples=[EXAMPLE])]
 ) -> SpecReply:
     """Register a spec: its digest names the data set, and a Zarr store of it that is rendered when it is read."""
-    known = state_of(request).catalogue.knows(body.digest)
-    store = state_of(request).catalogue.register(body)
+    catalogue = state_of(request).catalogue
+    known = catalogue.knows(body.digest)
+    store = await run_in_threadpool(catalogue.register, body)
     response.status_code = 200 if known else 201
     response.headers["Location"] = f"/v1/specs/{store.spec.digest}"
     return _said(store)
@@ -43,7 +45,7 @@ async def post_spec(
 @router.get("/v1/specs/{digest}", responses=problems(404, 422))
 async def get_spec(request: Request, digest: Digest) -> SpecReply:
     """Return a registered spec."""
-    return _said(state_of(request).catalogue.store(digest))
+    return _said(await _store(request, digest))
 
 
 @router.head("/v1/specs/{digest}/zarr/{key:path}", **OBJECT)
@@ -62,7 +64,7 @@ async def get_virtual_object_of_n(request: Request, digest: Digest, n: Count, ke
 
 async def _object(request: Request, digest: str, n: int, key: str) -> Response:
     state = state_of(request)
-    store = state.catalogue.store(digest)
+    store = await _store(request, digest)
     if is_document(key):
         document = store.documents(n).get(key)
         if document is None:
@@ -84,6 +86,13 @@ async def _object(request: Request, digest: str, n: int, key: str) -> Response:
         charge(request, chunk_sequences(store.spec))  # who asks first; a quota must not refuse others who wait too
     data = await state.cache.get((digest, key), make)
     return reply(request, data, **said)
+
+
+async def _store(request: Request, digest: str) -> VirtualStore:
+    """Return a registered spec's store; files are read, and digits loaded, off the event loop."""
+    catalogue = state_of(request).catalogue
+    ready = catalogue.ready(digest)
+    return await run_in_threadpool(catalogue.store, digest) if ready is None else ready
 
 
 def _no_such(key: str) -> RefusedError:

@@ -201,6 +201,22 @@ def test_targets_that_the_operator_allows_and_no_others(tmp_path: Path) -> None:
             assert client.post("/v1/renders", json={**body, "name": "b", "target": target}).status_code == 422
 
 
+def test_a_job_below_a_target_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = f"file://{tmp_path}/there"
+    options = {"targets": (target,)}
+    with chunks_of(1):
+        with held(monkeypatch, after=1) as go, running(tmp_path / "root", **options) as client:
+            body = {"spec": SMALL, "n": 40, "name": "a", "target": target}
+            assert client.post("/v1/renders", json=body).status_code == 202
+            wait_for(lambda: client.get("/v1/renders/a").json()["done"] > 0)
+            threading.Timer(1, go.set).start()
+        with running(tmp_path / "root", **options) as client:
+            assert job_over(client, "a")["state"] == "finished"
+        render_store(SPEC, 40, tmp_path / "b.zarr")
+    assert array_objects(tmp_path / "there" / "a.zarr") == array_objects(tmp_path / "b.zarr")
+    assert not list((tmp_path / "root" / "elsewhere").iterdir())
+
+
 @pytest.mark.parametrize("name", ["none", "..", "%2e%2e", "a%2fb", "a" * 101])
 def test_jobs_that_are_none_are_not_there(client: httpx2.Client, name: str) -> None:
     for method in ("GET", "DELETE"):

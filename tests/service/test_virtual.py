@@ -161,6 +161,12 @@ def test_head_says_how_long_it_is(client: httpx2.Client) -> None:
     assert head.headers["etag"] == whole.headers["etag"]
 
 
+def test_no_more_specs_are_kept_than_the_operator_allows(tmp_path: Path) -> None:
+    with running(tmp_path, specs=2) as client:
+        statuses = [client.post("/v1/specs", json={**FIELDS, "seed": seed}).status_code for seed in (1, 2, 3, 1)]
+        assert statuses == [201, 201, 429, 200]
+
+
 def test_what_was_registered_is_there_after_a_restart(tmp_path: Path) -> None:
     with running(tmp_path) as first:
         first.post("/v1/specs", json=FIELDS)
