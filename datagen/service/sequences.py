@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 import numpy as np
 from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from numpy.typing import NDArray
 
 from datagen.overrides import Overrides, parsed_mix
@@ -63,7 +64,7 @@ async def post_sequences(request: Request, body: Annotated[SequencesRequest, Bod
         raise RefusedError(422, f"start + count is {body.start + body.count}; give less than 2**63", field="count")
     if body.overlay and kind not in PICTURES:
         raise RefusedError(422, f"overlay is for pictures alone; accept one of {_PICTURE_TYPES}", field="overlay")
-    renderer = _renderer(body.spec, body.overlay)
+    renderer = await run_in_threadpool(_renderer, body.spec, body.overlay)  # the first may load digits, for seconds
     names = (*_names(renderer, kind), *body.overlay)
     _require_size(request, renderer, names, body.count)
     charge(request, body.count)
@@ -109,8 +110,8 @@ async def get_preview(  # the options of `datagen preview`, with underscores
     )
     if property is None and preset is None:
         raise RefusedError(422, "property is missing; give e.g. rotation, or a preset", field="property")
-    spec = resolve(Asked(overrides=overrides, preset=preset)).spec
-    renderer = _renderer(spec, overlay)
+    asked = await run_in_threadpool(resolve, Asked(overrides=overrides, preset=preset))
+    renderer = await run_in_threadpool(_renderer, asked.spec, overlay)
     names = ("frames", *overlay)
     _require_size(request, renderer, names, count)
     charge(request, count)

@@ -1,6 +1,8 @@
 """Sequences in the same request are those of the renderer, in the form that the client likes best."""
 
+import asyncio
 import io
+from contextlib import suppress
 from typing import Any
 
 import httpx2
@@ -9,6 +11,9 @@ import pytest
 from PIL import Image, ImageSequence
 
 from datagen import render_sequences
+from datagen.overrides import Overrides
+from datagen.request import Request, resolve
+from datagen.service import sprites
 from datagen.service.problems import RefusedError
 from datagen.service.sequences import accepted
 from schemas.render import RenderSpec
@@ -133,6 +138,39 @@ def test_overlays_are_drawn_and_a_preset_has_digits(client: httpx2.Client) -> No
     drawn = client.get("/v1/preview.gif", params={"preset": "dynamic-mnist", "size": 32, "overlay": ["flow", "mask"]})
     assert (plain.status_code, drawn.status_code) == (200, 200)
     assert plain.content != drawn.content
+
+
+@pytest.mark.parametrize("overlay", [["flow"], ["mask"], ["mask", "flow"]])
+def test_a_picture_of_any_spec_can_have_overlays(client: httpx2.Client, overlay: list[str]) -> None:
+    query = {"property": "rotation", "size": 32, "frames": 4, "noise_ratio": 0.3, "count": 2, "overlay": overlay}
+    fields = {"property": "rotation", "height": 32, "width": 32, "frames": 4, "noise": {"ratio": 0.3}}
+    plain = posted(client, "image/webp", spec=fields, start=0, count=2)
+    drawn = posted(client, "image/webp", spec=fields, start=0, count=2, overlay=overlay)
+    assert drawn.status_code == 200
+    assert drawn.content == client.get("/v1/preview.webp", params=query).content != plain.content
+
+
+@pytest.mark.parametrize("kind", ["application/x-npz", "application/x-npy", "application/json"])
+def test_overlays_are_for_pictures_alone(client: httpx2.Client, kind: str) -> None:
+    reply = posted(client, kind, overlay=["flow"])
+    assert (reply.status_code, reply.json()["field"]) == (422, "overlay")
+    assert "image/webp" in reply.json()["detail"]
+    assert posted(client, "image/png", overlay=["depth"]).json()["field"] == "overlay[0]"
+
+
+def test_digits_are_not_loaded_where_others_wait(client: httpx2.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = resolve(Request(overrides=Overrides(size=32), preset="dynamic-mnist")).spec
+    found, loops = sprites.digits_if_named, []
+
+    def watched(named: Any) -> Any:
+        with suppress(RuntimeError):  # there is none here
+            loops.append(asyncio.get_running_loop())
+        return found(named)
+
+    monkeypatch.setattr(sprites, "digits_if_named", watched)
+    assert posted(client, "image/png", spec=spec.model_dump(mode="json")).status_code == 200
+    assert client.get("/v1/preview.png", params={"preset": "dynamic-mnist", "size": 32}).status_code == 200
+    assert loops == []
 
 
 @pytest.mark.parametrize(
