@@ -19,6 +19,7 @@ def config_of(
     synthetic: Mapping[str, str],
     real: str | None,
     real_sequences: int | None,
+    experts_from: str | None,
     model: str | None,
     scale: str | None,
     seed: int | None,
@@ -31,7 +32,7 @@ def config_of(
     ----------
     config : YAML or JSON file, or the name of a configuration that ships with the package, e.g. dynamic-mnist
     synthetic : store by property; these replace the file's, of which the number of sequences to use stays
-    real, real_sequences, model, scale, seed, precision : fields to override, None for the file's
+    real, real_sequences, experts_from, model, scale, seed, precision : fields to override, None for the file's
 
     Raises
     ------
@@ -45,6 +46,7 @@ def config_of(
     sections: dict[str, dict[str, Any]] = {
         "data": data,
         "model": {"kind": model},
+        "schedule": {"experts_from": experts_from},
         "execution": {"precision": precision},
     }
     changed = {**fields, **_given(changes)}

@@ -17,7 +17,7 @@ import click
 
 from schemas.errors import InputError
 from schemas.model import Model
-from schemas.run import Data, Execution, ModelKind, Network, Precision, RunConfig, Scale
+from schemas.run import Data, Execution, ModelKind, Network, Precision, RunConfig, Scale, Schedule
 from trainer import progress
 from trainer.asking import config_of, parsed_stores
 from trainer.reproduction.command import reproduce
@@ -92,6 +92,7 @@ _device = click.option(
 )
 @click.option("--real", metavar="STORE", help=_says(Data, "real"))
 @click.option("--real-sequences", type=int, help=_says(Data, "real_sequences"))
+@click.option("--experts-from", metavar="RUN", help=_says(Schedule, "experts_from"))
 @click.option("--scale", type=click.Choice(get_args(Scale)), help=_says(RunConfig, "scale"))
 @click.option("--seed", type=int, help=_says(RunConfig, "seed"))
 @click.option("--precision", type=click.Choice(get_args(Precision)), help=_says(Execution, "precision"))

@@ -10,13 +10,11 @@ from fastapi import APIRouter, Request, Response
 from datagen.service.byte_ranges import reply
 from datagen.service.problems import RefusedError
 
-FILES: Final = {
-    "index.html": "text/html; charset=utf-8",
-    "page.css": "text/css; charset=utf-8",
-    "page.js": "text/javascript; charset=utf-8",
-    "api.js": "text/javascript; charset=utf-8",
-    "renders.js": "text/javascript; charset=utf-8",
-    "spec.js": "text/javascript; charset=utf-8",
+MEDIA_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
 }
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
@@ -44,15 +42,16 @@ async def get_file(request: Request, name: str) -> Response:
 
 
 def _file(request: Request, name: str) -> Response:
-    if name not in FILES:
+    if name not in _files():
         raise RefusedError(404, f"the page has no file {name[:100]!r}")
-    data, etag = _contents(name)
-    found = reply(request, data, etag=etag, media_type=FILES[name], cache=MAY_CHANGE)
+    data, etag = _files()[name]
+    found = reply(request, data, etag=etag, media_type=MEDIA_TYPES[Path(name).suffix], cache=MAY_CHANGE)
     found.headers["Content-Security-Policy"] = POLICY
     return found
 
 
 @cache
-def _contents(name: str) -> tuple[bytes, str]:
-    data = (_FOLDER / name).read_bytes()
-    return data, hashlib.sha256(data).hexdigest()[:32]
+def _files() -> dict[str, tuple[bytes, str]]:
+    """Return the bytes of every file, and what they are known by; a name in a request never reaches the disk."""
+    contents = {path.name: path.read_bytes() for path in _FOLDER.iterdir() if path.suffix in MEDIA_TYPES}
+    return {name: (data, hashlib.sha256(data).hexdigest()[:32]) for name, data in contents.items()}

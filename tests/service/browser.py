@@ -37,7 +37,7 @@ def chromium() -> Iterator[Any]:
 class Visit:
     """A page that is open, and what went wrong on it."""
 
-    def __init__(self, browser: Any, url: str, fragment: str = "", **context: Any) -> None:
+    def __init__(self, browser: Any, url: str, fragment: str = "", script: str = "", **context: Any) -> None:
         self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | context)
         self.page = self.context.new_page()
         self.errors: list[str] = []
@@ -45,6 +45,8 @@ class Visit:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", self._heard)
         self.page.on("request", lambda request: self._asked(request.url, url))
+        if script:  # runs before the page's own
+            self.page.add_init_script(script)
         self.page.goto(f"{url}/{fragment}")
 
     def drawn(self) -> str:
@@ -66,6 +68,14 @@ class Visit:
         """Set a control as a hand on it does."""
         self.page.fill(f"#{name}", str(value))
 
+    def lose(self, pattern: str) -> None:
+        """Let no request to such addresses through, as if the service were gone."""
+        self.page.route(pattern, lambda route: route.abort())
+
+    def find(self, pattern: str) -> None:
+        """Let them through again."""
+        self.page.unroute(pattern)
+
     def close(self) -> None:
         """Leave; nothing may have gone wrong."""
         self.context.close()
@@ -73,7 +83,7 @@ class Visit:
         assert self.foreign == []
 
     def _heard(self, message: Any) -> None:
-        if message.type == "error" and "status of 4" not in message.text:
+        if message.type == "error" and "status of 4" not in message.text and "ERR_FAILED" not in message.text:
             self.errors.append(message.text)
 
     def _asked(self, asked: str, url: str) -> None:

@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import numpy as np
 import pytest
 from PIL import Image
 
+from datagen import render_sequences
 from datagen.cli import datagen
 from datagen.options import request_of
-from datagen.request import resolve
+from datagen.overrides import Overrides
+from datagen.presets import PRESETS
+from datagen.request import Request, resolve
+from datagen.service import web
 from datagen.storage.verify import verify_store
 from schemas.render import RenderSpec
 from tests.service.browser import Visit, chromium
@@ -23,9 +28,25 @@ from tests.service.test_renders import held
 from tests.stores import chunks_of
 from tests.waiting import wait_for
 
+PAGE = Path(web.__file__).parent / "page"
+SMALL_SPEC = {"property": "rotation", "frames": 2, "height": 16, "width": 16}
 SMALL = "#property=rotation&speed=100&kind=circle&kind=line&kind=polygon&ratio=0.7&size=32&frames=4&seed=0&count=2"
 
-
+LATE = """
+const ask = window.fetch;
+window.fetch = async (path, how) => {
+  if (!how?.body?.includes('"seed":77')) return ask(path, how);
+  const reply = await ask(path, { ...how, signal: undefined });
+  const data = await reply.arrayBuffer();
+  await new Promise((answer) => {
+    window.late = () => { answer(); return new Promise((later) => setTimeout(later, 50)); };
+  });
+  return new Response(data);
+};
+"""
+"""Keeps the reply to one request until it is asked for, whether or not the page has given it up."""
+NO_CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', { value: undefined });"
+"""What a browser gives to pages of plain HTTP from other machines."""
 READABLE: dict[str, Any] = {"bypass_csp": True}
 """For tests that read the picture: the page's own policy lets no script do so."""
 
@@ -59,21 +80,52 @@ def curl_body(visit: Visit) -> dict[str, Any]:
     return body
 
 
+def spec_in_python(visit: Visit) -> RenderSpec:
+    return RenderSpec.parse(json.loads(commands(visit)["Python"].partition("parse(")[2].partition(")\n")[0]))
+
+
+def spec_of_command(lines: str, folder: Path) -> RenderSpec:
+    """Return the spec that copied lines render, by the command's own parser."""
+    *before, command = lines.splitlines()
+    options = shlex.split(command)[2:]
+    for line in before:
+        _, text, _, name = shlex.split(line)
+        (folder / name).write_text(text)
+        options = [str(folder / name) if option == name else option for option in options]
+    context = datagen.commands["render"].make_context("render", options)
+    own = ("n", "out", "workers", "scheduler", "service", "overwrite", "as_json")
+    asked = {name: value for name, value in context.params.items() if name not in own}
+    return resolve(request_of(**asked)).spec
+
+
 def frames_in(picture: bytes) -> int:
     with Image.open(io.BytesIO(picture)) as image:
         return int(getattr(image, "n_frames", 1))
 
 
 def test_the_files_of_the_page_ask_for_nothing_elsewhere(client: httpx2.Client) -> None:
-    for path, kind in (("/", "text/html"), ("/page/page.js", "text/javascript"), ("/page/page.css", "text/css")):
+    kinds = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".json": "application/json"}
+    files = {f"/page/{file.name}": kinds[file.suffix] for file in PAGE.iterdir()}
+    assert len(files) > 3
+    for path, kind in ({"/": "text/html"} | files).items():
         reply = client.get(path)
         assert reply.headers["content-type"].startswith(kind)
         policy = reply.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
+        assert reply.headers["cache-control"] == "no-cache"
         assert client.get(path, headers={"If-None-Match": reply.headers["etag"]}).status_code == 304
         assert client.head(path).headers["content-length"] == str(len(reply.content))
-    assert client.get("/page/secret.txt").status_code == 404
+    for name in ("secret.txt", "..%2Fweb.py", "%2e%2e/web.py"):
+        assert client.get(f"/page/{name}").status_code == 404
+    assert not any(path.startswith("/page") for path in client.get("/openapi.json").json()["paths"])
+
+
+def test_the_presets_of_the_page_are_those_of_the_command_line() -> None:
+    presets = json.loads((PAGE / "presets.json").read_text())
+    assert presets.keys() == set(PRESETS)
+    for name in PRESETS:
+        assert RenderSpec.parse(presets[name]) == resolve(Request(overrides=Overrides(), preset=name)).spec
 
 
 @pytest.mark.browser
@@ -101,32 +153,41 @@ def test_truth_is_drawn_over_it(visit: Visit, client: httpx2.Client) -> None:
 
 
 @pytest.mark.browser
-def test_a_late_reply_never_replaces_a_newer_one(visit: Visit) -> None:
-    held_back: list[Any] = []
-
-    def hold(route: Any) -> None:
-        if '"seed":77' in (route.request.post_data or ""):
-            held_back.append(route)
-        else:
-            route.continue_()
-
+def test_a_late_reply_never_replaces_a_newer_one(browser: Any, client: httpx2.Client) -> None:
+    visit = Visit(browser, address(client), SMALL, script=LATE)
     before = visit.drawn()
-    visit.page.route("**/v1/sequences", hold)
     visit.slide("seed", 77)
-    wait_for(lambda: visit.page.evaluate("1") == 1 and len(held_back) == 1)
+    visit.page.wait_for_function("window.late")
     visit.slide("seed", 78)
     newer = visit.redrawn(before)
-    held_back[0].abort()
-    visit.page.unroute("**/v1/sequences")
-    visit.page.wait_for_timeout(200)
+    visit.page.evaluate("window.late()")
     assert visit.drawn() == newer
     assert visit.page.inner_text("#status") == ""
+    visit.close()
+
+
+@pytest.mark.browser
+def test_nobody_waits_for_a_picture_that_nobody_wants(visit: Visit) -> None:
+    before = visit.drawn()
+    given_up: list[str] = []
+    visit.page.on("requestfailed", lambda request: given_up.append(request.post_data))
+    visit.page.route(
+        "**/v1/sequences", lambda route: None if '"seed":77' in route.request.post_data else route.continue_()
+    )
+    with visit.page.expect_request("**/v1/sequences"):
+        visit.slide("seed", 77)
+    visit.slide("seed", 78)
+    visit.redrawn(before)
+    assert len(given_up) == 1
+    assert '"seed":77' in given_up[0]
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("kinds", [("circle",), ("circle", "line", "polygon")])
 @pytest.mark.parametrize("speed", [100, 40])
-def test_the_commands_give_the_sequences_that_are_shown(visit: Visit, kinds: tuple[str, ...], speed: int) -> None:
+def test_the_commands_give_the_sequences_that_are_shown(
+    visit: Visit, tmp_path: Path, kinds: tuple[str, ...], speed: int
+) -> None:
     before = visit.drawn()
     for kind in ("circle", "line", "polygon"):
         visit.page.set_checked(f"input[value={kind}]", kind in kinds)
@@ -137,26 +198,68 @@ def test_the_commands_give_the_sequences_that_are_shown(visit: Visit, kinds: tup
     shown = RenderSpec.parse(curl_body(visit)["spec"])
     assert shown.objects.kinds == kinds
     line = commands(visit)["Command line"]
-    python = commands(visit)["Python"]
-    assert RenderSpec.parse(json.loads(python.partition("parse(")[2].partition(")\n")[0])) == shown
-    if len(kinds) == 3 and speed == 100:
-        _, _, *options = shlex.split(line)
-        context = datagen.commands["render"].make_context("render", options)
-        own = ("n", "out", "workers", "scheduler", "service", "overwrite", "as_json")
-        asked = {name: value for name, value in context.params.items() if name not in own}
-        assert resolve(request_of(**asked)).spec == shown
-    else:
-        _, file, *_ = shlex.split(line)
-        assert RenderSpec.parse(json.loads(file)) == shown
+    assert spec_in_python(visit) == shown
+    assert spec_of_command(line, tmp_path) == shown
+    assert ("--spec" in line) == (len(kinds) < 3 or speed != 100)
 
 
 @pytest.mark.browser
-def test_a_copied_command_is_the_one_that_is_shown(browser: Any, client: httpx2.Client) -> None:
-    visit = Visit(browser, address(client), SMALL, permissions=["clipboard-read", "clipboard-write"])
+def test_a_preset_brings_its_own_ranges(visit: Visit, tmp_path: Path) -> None:
+    before = visit.drawn()
+    visit.page.select_option("#property", "dynamic-mnist")
+    before = visit.redrawn(before)
+    assert visit.page.input_value("#ratio") == "0"
+    assert visit.page.is_disabled("#speed")
+    assert visit.page.is_disabled("input[value=circle]")
+    preset = Request(overrides=Overrides(size=32, frames=4), preset="dynamic-mnist")
+    assert RenderSpec.parse(curl_body(visit)["spec"]) == spec_in_python(visit) == resolve(preset).spec
+    visit.slide("ratio", 0.5)
+    visit.slide("white", 2)
+    visit.redrawn(before)
+    shown = RenderSpec.parse(curl_body(visit)["spec"])
+    assert shown.noise.ratio == 0.5
+    assert spec_of_command(commands(visit)["Command line"], tmp_path) == shown
+    visit.page.select_option("#property", "translation")
+    assert visit.page.input_value("#ratio") == "0.7"
+    assert visit.page.is_enabled("#speed")
+
+
+@pytest.mark.browser
+def test_the_speed_is_said_in_units(visit: Visit) -> None:
+    said = {
+        "translation": "0.16 to 0.96 px/frame",
+        "rotation": "0.05 to 0.35 rad/frame",
+        "mixed": "100 % of the default",
+    }
+    for kind, words in said.items():
+        visit.page.select_option("#property", kind)
+        assert visit.page.inner_text("#speed-text") == visit.page.get_attribute("#speed", "aria-valuetext") == words
+    visit.slide("speed", 300)
+    visit.page.select_option("#property", "intensity")
+    assert visit.page.inner_text("#speed-text") == "factor 1.3 to 1.96, or 0.16 to 0.7"
+
+
+@pytest.mark.browser
+def test_the_python_that_is_shown_reads_the_sequences_that_are_shown(visit: Visit) -> None:
+    names: dict[str, Any] = {}
+    exec(commands(visit)["Python"], names)  # as a reader of the page does
+    body = curl_body(visit)
+    assert np.array_equal(names["frames"][:2], render_sequences(RenderSpec.parse(body["spec"]), 0, 2).frames)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("script", ["", NO_CLIPBOARD], ids=["clipboard", "plain-http"])
+def test_a_copied_command_is_the_one_that_is_shown(browser: Any, client: httpx2.Client, script: str) -> None:
+    visit = Visit(browser, address(client), SMALL, script, permissions=["clipboard-read", "clipboard-write"])
     visit.drawn()
-    visit.page.click("text=Copy >> nth=1")
-    visit.page.wait_for_selector("text=curl copied.")
-    assert visit.page.evaluate("navigator.clipboard.readText()") == commands(visit)["curl"]
+    visit.page.click("[aria-label='Copy curl']")
+    visit.page.wait_for_selector("[role=status]:text('Copied.')")
+    visit.page.focus("#name")
+    visit.page.evaluate("document.getElementById('name').removeAttribute('maxlength')")
+    visit.page.keyboard.press("Control+V")
+    assert visit.page.input_value("#name") == commands(visit)["curl"]
+    visit.slide("seed", 5)
+    assert visit.page.query_selector("[role=status]:text('Copied.')") is None
     visit.close()
 
 
@@ -192,6 +295,15 @@ def test_what_is_wrong_stands_beside_its_field(visit: Visit) -> None:
     for kind in ("circle", "line", "polygon"):
         visit.page.uncheck(f"input[value={kind}]")
     assert "objects.kinds" in visit.page.wait_for_selector("#shapes p[role=alert]").inner_text()
+    visit.page.check("input[value=line]")
+    visit.page.wait_for_selector("p[role=alert]", state="detached")
+    visit.page.fill("#seed", str(2**53))
+    assert "give at most" in visit.page.wait_for_selector("#seed ~ p[role=alert]").inner_text()
+    visit.page.fill("#n", "0")
+    visit.page.fill("#seed", "1")
+    visit.page.wait_for_selector("p[role=alert]", state="detached")
+    visit.page.click("text=Render a store")
+    assert "n is 0" in visit.page.wait_for_selector("#n ~ p[role=alert]").inner_text()
 
 
 @pytest.mark.browser
@@ -206,6 +318,11 @@ def test_a_link_shows_the_same(browser: Any, visit: Visit, client: httpx2.Client
     other.drawn()
     assert commands(other) == commands(visit)
     wait_for(lambda: other.picture() == visit.picture())
+    other.page.evaluate("(fragment) => { location.hash = fragment }", SMALL)  # as a link that is pasted
+    other.page.wait_for_function("document.getElementById('property').value === 'rotation'")
+    assert other.page.is_checked("input[value=line]")
+    assert not other.page.is_checked("input[value=mask]")
+    assert curl_body(other)["spec"] == {"property": "rotation", "frames": 4, "height": 32, "width": 32}
     other.close()
 
 
@@ -225,19 +342,56 @@ def test_a_render_is_started_followed_and_cancelled(
         visit.page.click("text=Render a store")
         visit.page.wait_for_selector("#renders li[data-state=finished]")
         assert "finished: 40 of 40 sequences" in visit.page.inner_text("#renders")
+        visit.page.wait_for_selector("#render-status:text('first is finished.')")
         visit.page.wait_for_selector("#stores h3:text('first')")
+        assert f"{address(client)}/v1/stores/first/zarr" == visit.page.inner_text("#stores pre")
+        assert "40 sequences" in visit.page.inner_text("#stores")
         assert verify_store(tmp_path / "first.zarr").ok
         with held(monkeypatch, after=2) as go:
             visit.page.fill("#name", "second")
             visit.page.click("text=Render a store")
-            wait_for(lambda: "of 40" in visit.page.inner_text("#renders li[data-id=second]"))
-            visit.page.click("text=Cancel")
-            wait_for(lambda: client.get("/v1/renders/second").status_code == 200)
+            visit.page.wait_for_selector("#renders li[data-id=second]:has-text('running: 2 of 40')")
+            assert visit.page.eval_on_selector("#renders li[data-id=second] progress", "(bar) => bar.value") == 2
+            with visit.page.expect_response("**/v1/renders/second"):
+                visit.page.click("[aria-label='Cancel second']")
             go.set()
             assert job_over(client, "second")["state"] == "cancelled"
         visit.page.wait_for_selector("#renders li[data-id=second][data-state=cancelled]")
         visit.page.reload()
         visit.page.wait_for_selector("#renders li[data-id=second][data-state=cancelled]")
+        visit.close()
+
+
+@pytest.mark.browser
+def test_many_renders_leave_room_for_the_picture(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with chunks_of(1), running(tmp_path) as client, held(monkeypatch) as go:
+        for name in "abcdefgh":
+            client.post("/v1/renders", json={"spec": SMALL_SPEC, "n": 1, "name": name})
+        visit = Visit(browser, address(client), SMALL)
+        before = visit.drawn()
+        visit.page.wait_for_selector("#renders li:nth-child(8)")
+        visit.slide("seed", 4)
+        visit.redrawn(before)
+        go.set()
+        visit.page.wait_for_function("document.querySelectorAll('#renders [data-state=finished]').length === 8")
+        visit.page.wait_for_selector("#stores li:nth-child(8)")
+        visit.close()
+
+
+@pytest.mark.browser
+def test_a_stream_that_breaks_is_taken_up_again(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with chunks_of(1), running(tmp_path) as client, held(monkeypatch) as go:
+        visit = Visit(browser, address(client), SMALL)
+        visit.drawn()
+        visit.lose("**/events")
+        visit.page.fill("#name", "slow")
+        visit.page.fill("#n", "2")
+        visit.page.click("text=Render a store")
+        visit.page.wait_for_selector("#renders :text('The service does not answer.')")
+        visit.find("**/events")
+        visit.page.wait_for_selector("#renders :text('running: 0 of 2')")
+        go.set()
+        visit.page.wait_for_selector("#renders [data-state=finished]")
         visit.close()
 
 
@@ -263,15 +417,14 @@ def test_a_key_is_asked_for_and_kept_out_of_sight(browser: Any, tmp_path: Path) 
 
 @pytest.mark.browser
 def test_a_service_that_is_gone_is_said_and_tried_again(visit: Visit) -> None:
-    visit.page.route("**/v1/**", lambda route: route.abort())
+    visit.lose("**/v1/**")
     visit.slide("seed", 3)
     visit.page.wait_for_selector("text=The service does not answer.")
-    visit.page.unroute("**/v1/**")
+    visit.find("**/v1/**")
     before = visit.drawn()
     visit.page.click("text=Try again")
     visit.redrawn(before)
     assert visit.page.is_hidden("#retry")
-    visit.errors = [error for error in visit.errors if "ERR_FAILED" not in error]
 
 
 @pytest.mark.browser
@@ -281,7 +434,7 @@ def test_a_keyboard_is_enough(browser: Any, tmp_path: Path) -> None:
         before = visit.drawn()
         page = visit.page
         reached = []
-        for _ in range(40):
+        for _ in range(30):
             page.keyboard.press("Tab")
             name = page.evaluate("document.activeElement.id || document.activeElement.value")
             reached.append(name)
@@ -292,6 +445,10 @@ def test_a_keyboard_is_enough(browser: Any, tmp_path: Path) -> None:
                 case "flow":
                     page.keyboard.press("Space")
                     before = visit.redrawn(before)
+                case "pause":
+                    page.keyboard.press("Enter")
+                    before = visit.redrawn(before)
+                    assert page.inner_text("#pause") == "Play"
                 case "n":
                     page.keyboard.press("Enter")
                     break
@@ -309,8 +466,8 @@ def test_a_keyboard_is_enough(browser: Any, tmp_path: Path) -> None:
 )
 def test_axe_finds_nothing_serious(browser: Any, client: httpx2.Client, context: dict[str, Any]) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    client.post("/v1/renders", json={"spec": {"property": "rotation", "frames": 2, "height": 16, "width": 16}, "n": 3})
-    visit = Visit(browser, address(client), SMALL, bypass_csp=True, **context)  # axe is a script of the test
+    client.post("/v1/renders", json={"spec": SMALL_SPEC, "n": 3})
+    visit = Visit(browser, address(client), SMALL, **READABLE, **context)  # axe is a script of the test
     visit.drawn()
     visit.page.wait_for_selector("#stores h3")
     visit.slide("frames", 0)

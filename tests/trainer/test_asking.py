@@ -15,6 +15,7 @@ NOTHING: dict[str, Any] = {
     "synthetic": {},
     "real": None,
     "real_sequences": None,
+    "experts_from": None,
     "model": None,
     "scale": None,
     "seed": None,
@@ -131,6 +132,11 @@ def test_a_field_at_fault_is_named_with_its_file(
     with pytest.raises(InputError) as caught:
         config_of(**NOTHING | {"config": str(path)} | asked)
     assert str(caught.value).startswith(f"{path}: {said}")
+
+
+def test_experts_of_another_run_leave_the_rest_of_the_schedule(file: str) -> None:
+    schedule = config_of(**NOTHING | {"config": file, "experts_from": "runs/first"}).schedule
+    assert (schedule.experts_from, schedule.joint.steps) == ("runs/first", 7)
 
 
 def test_another_store_of_a_property_keeps_its_number_of_sequences(tmp_path: Path) -> None:

@@ -34,8 +34,8 @@ from trainer.training.folder import best_of
 Stores = dict[str, str]
 
 SURFACE = {
-    "fit": {"--config", "--model", "--synthetic", "--real", "--real-sequences", "--scale", "--seed", "--precision"}
-    | {"--out", "--phase", "--expert", "--device", "--dry-run", "--json"},
+    "fit": {"--config", "--model", "--synthetic", "--real", "--real-sequences", "--experts-from"}
+    | {"--scale", "--seed", "--precision", "--out", "--phase", "--expert", "--device", "--dry-run", "--json"},
     "evaluate": {"RUN...", "--real", "--split", "--out", "--device", "--json"},
     "predict": {"RUN", "SOURCE", "--out", "--steps", "--start", "--count", "--size", "--device", "--overwrite"},
     "report": {"RUN", "--real", "--out", "--device"},
@@ -80,6 +80,7 @@ def test_every_parameter_is_read(name: str) -> None:
 
 
 WITHOUT_DEFAULT = {"--config", "--synthetic", "--real", "--real-sequences", "--phase", "--expert", "--data", "--how"}
+WITHOUT_DEFAULT |= {"--experts-from"}
 """Options that, not given, change nothing."""
 
 

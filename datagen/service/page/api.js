@@ -10,9 +10,9 @@ export function hasKey() {
   return key !== "";
 }
 
-// What the service refuses: its words, and the field at fault.
+// What the service refuses: its words, and the field at fault. Status 0 is no answer at all.
 export class Problem extends Error {
-  constructor(status, detail, field) {
+  constructor(status, detail, field = "") {
     super(detail);
     this.status = status;
     this.field = field ?? "";
@@ -24,13 +24,7 @@ export async function ask(method, path, { body, accept, signal } = {}) {
   if (key) headers.Authorization = `Bearer ${key}`;
   if (accept) headers.Accept = accept;
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  let reply;
-  try {
-    reply = await fetch(path, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Problem(0, "The service does not answer.");
-  }
+  const reply = await answered(fetch(path, { method, headers, signal, body: body && JSON.stringify(body) }));
   if (reply.ok) return reply;
   const said = await reply.json().catch(() => ({}));
   throw new Problem(reply.status, said.detail ?? `The service answers ${reply.status}.`, said.field);
@@ -43,9 +37,12 @@ export async function json(method, path, body) {
 // EventSource can send no key, hence this reader of server-sent events: the data of each, parsed.
 export async function* events(path) {
   const reply = await ask("GET", path, { accept: "text/event-stream" });
+  const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
-  for await (const text of chunks(reply.body.pipeThrough(new TextDecoderStream()))) {
-    const lines = (rest + text).split("\n");
+  for (;;) {
+    const { done, value } = await answered(reader.read());
+    if (done) return;
+    const lines = (rest + value).split("\n");
     rest = lines.pop();
     for (const line of lines) {
       if (line.startsWith("data:")) yield JSON.parse(line.slice("data:".length));
@@ -53,11 +50,11 @@ export async function* events(path) {
   }
 }
 
-async function* chunks(stream) {
-  const reader = stream.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    yield value;
+async function answered(promise) {
+  try {
+    return await promise;
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(0, "The service does not answer.");
   }
 }

@@ -1,107 +1,129 @@
 // The page: controls to picture, commands and renders.
 
-import { ask, hasKey, json, useKey } from "./api.js";
-import * as renders from "./renders.js";
-import { commandsFor, specOf } from "./spec.js";
+import { Problem, ask, hasKey, json, useKey } from "./api.js";
+import { Copyable, at, element } from "./elements.js";
+import { clear, fail } from "./problems.js";
+import { listRenders, start } from "./renders.js";
+import { Defaults, MOTIONS, commandsFor, specOf, speedInWords } from "./spec.js";
+import { listStores } from "./stores.js";
 
-const WAIT_MS = 120;
+const WAIT_MS = 120; // a hand on a slider asks for less than ten pictures a second
 const NUMBERS = ["speed", "ratio", "gaussian", "white", "perlin", "size", "frames", "seed", "count"];
-// The control that shows a field at fault, by how the field's path begins; the first that fits.
-const CONTROL_OF = [
-  ["n", "n"],
-  ["name", "name"],
-  ["count", "count"],
-  ["spec.frames", "frames"],
-  ["spec.height", "size"],
-  ["spec.width", "size"],
-  ["spec.seed", "seed"],
-  ["spec.noise.gaussian", "gaussian"],
-  ["spec.noise.white", "white"],
-  ["spec.noise.perlin", "perlin"],
-  ["spec.noise", "ratio"],
-  ["spec.objects", "shapes"],
-  ["spec.property", "speed"],
-];
 
-const at = (id) => document.getElementById(id);
 const controls = at("controls");
-let schemas = null;
+const commands = new Map();
+let defaults = null;
+let shown = ""; // the property that the controls are for
 let paused = matchMedia("(prefers-reduced-motion: reduce)").matches;
 let drawing = new AbortController();
 let timer = 0;
 
-void begin();
+begin();
 
-async function begin() {
-  at("key-form").addEventListener("submit", (event) => {
-    event.preventDefault();
+function begin() {
+  labelPause();
+  onSubmit("key-form", () => {
     useKey(at("key").value);
     at("key-form").hidden = true;
     void refresh();
   });
-  controls.addEventListener("input", changed);
-  controls.addEventListener("submit", (event) => event.preventDefault());
-  at("pause").addEventListener("click", () => {
-    paused = !paused;
-    void draw();
-  });
   at("retry").addEventListener("click", () => void refresh());
-  at("render-form").addEventListener("submit", (event) => {
-    event.preventDefault();
-    void startRender();
-  });
-  await refresh();
+  void refresh();
 }
 
 // Everything anew: at the start, with a new key, and when the service is back.
 async function refresh() {
   try {
-    if (!schemas) await describe();
+    if (!defaults) await describe();
     changed();
-    await renders.list(at("renders"), at("stores"));
+    await Promise.all([listRenders(), listStores()]);
   } catch (error) {
-    fail(error, at("status"));
+    fail(error, "status");
   }
 }
 
 // What can be chosen, and every default, is what the service says of itself.
 async function describe() {
-  schemas = (await json("GET", "/openapi.json")).components.schemas;
-  const kinds = ["translation", "rotation", "intensity", "mixed"];
-  at("property").replaceChildren(...kinds.map((kind) => new Option(kind, kind)));
-  for (const kind of schemas.Objects.properties.kinds.default) {
-    const label = document.createElement("label");
-    label.className = "choice";
-    const box = Object.assign(document.createElement("input"), { type: "checkbox", name: "kind", value: kind, checked: true });
-    label.append(box, ` ${kind}`);
-    at("shapes").append(label);
-  }
+  const [description, presets] = await Promise.all([json("GET", "/openapi.json"), json("GET", "/page/presets.json")]);
+  const found = new Defaults(description.components.schemas, presets);
+  const names = [...MOTIONS, "mixed", ...Object.keys(presets)];
+  at("property").replaceChildren(...names.map((name) => new Option(name, name)));
+  at("shapes").append(...found.of("Objects", "kinds").map(choiceOf));
+  defaults = found;
   restore();
+  listen();
+}
+
+function choiceOf(kind) {
+  const label = element("label", "choice");
+  const box = Object.assign(element("input"), { type: "checkbox", name: "kind", value: kind, defaultChecked: true });
+  label.append(box, ` ${kind}`);
+  return label;
+}
+
+function listen() {
+  controls.addEventListener("input", changed);
+  onSubmit("controls", () => {});
+  onSubmit("render-form", () => void startRender());
+  at("pause").addEventListener("click", () => {
+    paused = !paused;
+    labelPause();
+    void draw();
+  });
+  addEventListener("hashchange", () => {
+    restore();
+    changed();
+  });
+}
+
+function onSubmit(id, action) {
+  at(id).addEventListener("submit", (event) => {
+    event.preventDefault();
+    action();
+  });
 }
 
 function changed() {
-  for (const name of ["speed", "ratio", "gaussian", "white", "perlin"]) {
-    at(`${name}-text`).textContent = name === "speed" ? `${at(name).value} % of the paper's` : at(name).value;
+  const { property } = values();
+  if (property !== shown) {
+    if (defaults.ratio(property) !== defaults.ratio(shown)) at("ratio").value = defaults.ratio(property);
+    fitTo(property);
   }
+  const asked = values();
+  for (const name of ["ratio", "gaussian", "white", "perlin"]) at(`${name}-text`).textContent = asked[name];
+  at("speed-text").textContent = speedInWords(asked, defaults);
+  at("speed").setAttribute("aria-valuetext", at("speed-text").textContent);
   history.replaceState(null, "", `#${new URLSearchParams(new FormData(controls))}`);
-  showCommands();
+  showCommands(asked);
   clearTimeout(timer);
   timer = setTimeout(() => void draw(), WAIT_MS);
 }
 
-function restore() {
-  const given = new URLSearchParams(location.hash.slice(1));
-  if (![...given.keys()].length) return;
-  for (const control of controls.elements) {
-    if (control.type === "checkbox") control.checked = given.getAll(control.name).includes(control.value);
-    else if (control.name && given.has(control.name)) control.value = given.get(control.name);
-  }
+// A preset has speeds and shapes of its own.
+function fitTo(property) {
+  at("speed").disabled = at("shapes").disabled = property in defaults.presets;
+  shown = property;
 }
 
+// Set the controls as a link says; what it does not say is as at the start.
+function restore() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  controls.reset();
+  if (given.has("property")) at("property").value = given.get("property");
+  at("ratio").value = defaults.ratio(at("property").value);
+  for (const control of controls.elements) {
+    if (!given.has(control.name)) continue;
+    if (control.type === "checkbox") control.checked = given.getAll(control.name).includes(control.value);
+    else control.value = given.get(control.name);
+  }
+  fitTo(at("property").value);
+}
+
+// What the controls say; an empty number is NaN, which is null to the service, and refused with the field's name.
 function values() {
-  const form = new FormData(controls);
-  const numbers = NUMBERS.map((name) => [name, Number(form.get(name))]);
-  return { property: form.get("property"), kinds: form.getAll("kind"), overlay: form.getAll("overlay"), ...Object.fromEntries(numbers) };
+  const ticked = (name) => [...controls.querySelectorAll(`[name=${name}]:checked`)].map((box) => box.value);
+  const numbers = Object.fromEntries(NUMBERS.map((name) => [name, at(name).valueAsNumber]));
+  return { property: at("property").value, kinds: ticked("kind"), overlay: ticked("overlay"), ...numbers };
 }
 
 async function draw() {
@@ -109,97 +131,54 @@ async function draw() {
   drawing = new AbortController();
   const { signal } = drawing;
   const asked = values();
-  const body = { spec: specOf(asked, schemas), count: asked.count, overlay: asked.overlay };
   try {
+    const body = { spec: exactSpecOf(asked), count: asked.count, overlay: asked.overlay };
     const reply = await ask("POST", "/v1/sequences", { body, accept: paused ? "image/png" : "image/webp", signal });
     const picture = await reply.blob();
-    if (signal.aborted) return;
-    clear();
-    showPicture(picture, asked);
+    if (!signal.aborted) showPicture(picture, asked);
   } catch (error) {
-    if (error.name !== "AbortError") fail(error, at("status"));
+    if (!signal.aborted) fail(error, "status");
   }
 }
 
+// Beyond 2**53 a number of this language is not the one that was typed.
+function exactSpecOf(asked) {
+  if (Math.abs(asked.seed) > Number.MAX_SAFE_INTEGER) {
+    throw new Problem(422, `seed is too large for this page; give at most ${Number.MAX_SAFE_INTEGER}`, "spec.seed");
+  }
+  return specOf(asked, defaults);
+}
+
 function showPicture(picture, asked) {
+  clear();
   URL.revokeObjectURL(at("picture").src);
   at("picture").src = URL.createObjectURL(picture);
   at("picture").className = paused ? "sheet" : "";
-  at("picture").alt = `${asked.count} of ${asked.property}, ${asked.frames} frames of ${asked.size} x ${asked.size} px`;
-  at("pause").textContent = paused ? "Play" : "Pause: all frames side by side";
-  at("pause").setAttribute("aria-pressed", String(paused));
+  const over = asked.overlay.length ? `, with ${asked.overlay.join(" and ")} drawn over them` : "";
+  at("picture").alt = `${asked.count} of ${asked.property}: ${asked.frames} frames of ${asked.size} × ${asked.size} px${over}`;
   at("status").textContent = "";
 }
 
-function showCommands() {
-  const asked = values();
-  const texts = commandsFor(asked, specOf(asked, schemas), location.origin, hasKey());
-  at("commands").replaceChildren(...texts.map(([title, text]) => commandBlock(title, text)));
+function labelPause() {
+  at("pause").textContent = paused ? "Play" : "Pause";
 }
 
-function commandBlock(title, text) {
-  const block = Object.assign(document.createElement("div"), { className: "command" });
-  const head = Object.assign(document.createElement("div"), { className: "head" });
-  const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Copy" });
-  button.setAttribute("aria-label", `Copy ${title}`);
-  button.addEventListener("click", () => void copy(title, text));
-  head.append(Object.assign(document.createElement("h3"), { textContent: title }), button);
-  const code = Object.assign(document.createElement("pre"), { textContent: text, tabIndex: 0 });
-  code.setAttribute("aria-label", title);
-  code.setAttribute("role", "region");
-  block.append(head, code);
-  return block;
-}
-
-async function copy(title, text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    at("copied").textContent = `${title} copied.`;
-  } catch {
-    at("copied").textContent = "The browser does not let this page copy; select the text instead.";
+function showCommands(asked) {
+  for (const [title, text] of Object.entries(commandsFor(asked, defaults, location.origin, hasKey()))) {
+    if (!commands.has(title)) {
+      commands.set(title, new Copyable("h3", title));
+      at("commands").append(commands.get(title).block);
+    }
+    commands.get(title).show(text);
   }
 }
 
 async function startRender() {
   clear();
-  const asked = { spec: specOf(values(), schemas), n: Number(at("n").value), name: at("name").value || null };
   try {
-    const job = await renders.start(at("renders"), at("stores"), asked);
+    const job = await start({ spec: exactSpecOf(values()), n: at("n").valueAsNumber, name: at("name").value || null });
     at("render-status").textContent = `${job.id} is ${job.state}.`;
   } catch (error) {
-    fail(error, at("render-status"));
+    fail(error, "render-status");
   }
-}
-
-function fail(error, status) {
-  clear();
-  if (error.status === 401) {
-    at("key-form").hidden = false;
-    at("key").focus();
-  }
-  at("retry").hidden = error.status !== 0;
-  const [, id] = CONTROL_OF.find(([path]) => error.field === path || error.field?.startsWith(`${path}.`) || error.field?.startsWith(`${path}[`)) ?? [];
-  if (!id) {
-    status.className = "wrong";
-    status.textContent = error.message;
-    return;
-  }
-  const message = Object.assign(document.createElement("p"), { className: "wrong", id: `${id}-wrong`, textContent: error.message });
-  message.setAttribute("role", "alert");
-  at(id).setAttribute("aria-invalid", "true");
-  at(id).setAttribute("aria-describedby", message.id);
-  (at(id).tagName === "FIELDSET" ? at(id) : at(id).parentElement).append(message);
-}
-
-function clear() {
-  for (const message of document.querySelectorAll("p.wrong[role=alert]")) message.remove();
-  for (const control of document.querySelectorAll("[aria-invalid]")) {
-    control.removeAttribute("aria-invalid");
-    control.removeAttribute("aria-describedby");
-  }
-  for (const status of [at("status"), at("render-status")]) {
-    if (status.className === "wrong") status.textContent = "";
-    status.className = "";
-  }
-  at("retry").hidden = true;
 }

@@ -1,103 +1,100 @@
-// Renders and stores: started, followed, cancelled, listed.
+// Renders: started, followed, cancelled.
 
-import { Problem, ask, events, json } from "./api.js";
+import { ask, events, json } from "./api.js";
+import { at, button, element } from "./elements.js";
+import { listStores } from "./stores.js";
 
 const RETRY_MS = 1000;
+const STREAMS = 2; // of events: a browser has six connections to a host, and the picture needs one
 const OVER = new Set(["finished", "failed", "cancelled"]);
+const jobs = new Map(); // as they were last heard of, by id, the newest last
 const followed = new Set();
 
-export async function list(renders, stores) {
-  for (const job of await json("GET", "/v1/renders")) show(renders, job, stores);
-  await listStores(stores);
+export async function listRenders() {
+  for (const job of await json("GET", "/v1/renders")) hear(job);
+  followMore();
 }
 
-export async function start(renders, stores, asked) {
+export async function start(asked) {
   const job = await json("POST", "/v1/renders", asked);
-  show(renders, job, stores);
+  hear(job);
+  followMore();
+  if (OVER.has(job.state)) await listStores();
   return job;
 }
 
-async function listStores(stores) {
-  const found = await json("GET", "/v1/stores");
-  stores.replaceChildren(...(found.length ? found.map(storeItem) : [element("li", "hint", "None is finished yet.")]));
-}
-
-function show(renders, job, stores) {
-  const item = [...renders.children].find((each) => each.dataset.id === job.id) ?? renderItem(job.id);
-  if (!item.isConnected) renders.prepend(item);
-  update(item, job);
-  if (!OVER.has(job.state) && !followed.has(job.id)) void follow(item, job.id, stores);
-}
-
-// The service may restart meanwhile: its jobs outlive it.
-async function follow(item, id, stores) {
-  followed.add(id);
-  for (let over = false; !over; ) {
-    try {
-      for await (const job of events(`/v1/renders/${id}/events`)) {
-        update(item, job);
-        over = OVER.has(job.state);
-      }
-    } catch (error) {
-      if (error instanceof Problem && error.status >= 400) over = true;
-      item.querySelector(".numbers").textContent = error.message;
-    }
-    if (!over) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-  }
-  followed.delete(id);
-  await listStores(stores).catch(() => {});
-}
-
-function renderItem(id) {
-  const item = element("li");
-  item.dataset.id = id;
-  const bar = element("progress");
-  bar.setAttribute("aria-label", `Progress of ${id}`);
-  const cancel = element("button", "", "Cancel");
-  cancel.type = "button";
-  cancel.setAttribute("aria-label", `Cancel ${id}`);
-  cancel.addEventListener("click", () => {
-    ask("DELETE", `/v1/renders/${id}`).catch((error) => {
-      item.querySelector(".numbers").textContent = error.message;
-    });
-  });
-  const head = element("div", "head");
-  head.append(element("h3", "name", id), cancel);
-  item.append(head, bar, element("span", "numbers"));
-  return item;
-}
-
-function update(item, job) {
+function hear(job) {
+  jobs.set(job.id, job);
+  const item = itemOf(job.id);
   const bar = item.querySelector("progress");
   bar.max = job.n;
   bar.value = job.done;
   item.dataset.state = job.state;
-  const parts = [`${job.state}: ${job.done.toLocaleString("en")} of ${job.n.toLocaleString("en")} sequences`];
-  if (job.rate) parts.push(`${Math.round(job.rate).toLocaleString("en")}/s`);
-  if (job.seconds_left !== null && job.seconds_left !== undefined) parts.push(`${Math.ceil(job.seconds_left)} s left`);
-  if (job.reason) parts.push(job.reason);
-  item.querySelector(".numbers").textContent = parts.join(", ");
+  say(job.id, inWords(job));
   item.querySelector("button").hidden = OVER.has(job.state);
 }
 
-function storeItem(store) {
+// Those that run come first; the others do not change by themselves.
+function followMore() {
+  const open = [...jobs.values()].filter((job) => !OVER.has(job.state) && !followed.has(job.id));
+  open.sort((one, other) => (other.state === "running") - (one.state === "running"));
+  for (const job of open.slice(0, Math.max(STREAMS - followed.size, 0))) void follow(job.id);
+}
+
+// The service may restart meanwhile: its jobs outlive it.
+async function follow(id) {
+  followed.add(id);
+  while (jobs.has(id) && !OVER.has(jobs.get(id).state)) {
+    try {
+      for await (const job of events(`/v1/renders/${encodeURIComponent(id)}/events`)) hear(job);
+    } catch (error) {
+      say(id, error.message);
+      if (error.status >= 400 && error.status < 500 && error.status !== 429) jobs.delete(id);
+    }
+    if (!OVER.has(jobs.get(id)?.state)) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+  followed.delete(id);
+  if (jobs.has(id)) at("render-status").textContent = `${id} is ${jobs.get(id).state}.`;
+  await Promise.all([listRenders(), listStores()]).catch(() => followMore());
+}
+
+async function cancel(id) {
+  try {
+    hear(await (await ask("DELETE", `/v1/renders/${encodeURIComponent(id)}`)).json());
+  } catch (error) {
+    say(id, error.message);
+  }
+}
+
+function itemOf(id) {
+  return [...at("renders").children].find((each) => each.dataset.id === id) ?? newItem(id);
+}
+
+function newItem(id) {
   const item = element("li");
+  item.dataset.id = id;
+  const bar = element("progress");
+  bar.setAttribute("aria-label", `Progress of ${id}`);
   const head = element("div", "head");
-  head.append(element("h3", "name", store.name), element("span", "numbers", `${store.n.toLocaleString("en")} sequences, ${size(store.bytes)}`));
-  item.append(head, element("span", "numbers", store.arrays.join(", ")), element("pre", "", `${location.origin}${store.zarr}`));
-  item.lastChild.tabIndex = 0;
+  head.append(element("h3", "", id), button("Cancel", id, () => void cancel(id)));
+  item.append(head, bar, element("span", "numbers"));
+  at("renders").prepend(item);
   return item;
 }
 
-function size(bytes) {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  const step = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
-  return `${(bytes / 1000 ** step).toPrecision(3)} ${units[step]}`;
+function say(id, text) {
+  itemOf(id).querySelector(".numbers").textContent = text;
 }
 
-function element(name, className = "", text = "") {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  made.textContent = text;
-  return made;
+function inWords(job) {
+  const parts = [`${job.state}: ${job.done.toLocaleString("en")} of ${job.n.toLocaleString("en")} sequences`];
+  if (job.rate) parts.push(`${Number(job.rate.toPrecision(3)).toLocaleString("en")}/s`);
+  if (typeof job.seconds_left === "number") parts.push(`${duration(job.seconds_left)} left`);
+  if (job.reason) parts.push(job.reason);
+  return parts.join(", ");
+}
+
+function duration(seconds) {
+  if (seconds < 100) return `${Math.ceil(seconds)} s`;
+  return seconds < 6000 ? `${Math.ceil(seconds / 60)} min` : `${Math.ceil(seconds / 3600)} h`;
 }
