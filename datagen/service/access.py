@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
+import secrets
 import time
-import uuid
 from typing import Final
 
 from fastapi import Response
@@ -54,6 +54,7 @@ class AccessMiddleware:
     ) -> None:
         self._app = app
         self._settings, self._keys, self._quotas, self._telemetry = settings, keys, quotas, telemetry
+        self._any_host = bool(keys) or not settings.loopback
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer it here."""
@@ -74,7 +75,7 @@ class AccessMiddleware:
 
     def _require_host(self, scope: Scope) -> None:
         """Refuse other host names where there are no keys: a web page could reach loopback by DNS rebinding."""
-        if self._keys or not self._settings.loopback:
+        if self._any_host:
             return
         host = _header(scope, b"host")
         name = host.rpartition(":")[0] if ":" in host.rpartition("]")[2] else host
@@ -114,7 +115,7 @@ class _Visit:
     """One request on its way through: its id, its reply's status, its time."""
 
     def __init__(self, scope: Scope, send: Send, telemetry: Telemetry) -> None:
-        self.id = uuid.uuid4().hex
+        self.id = secrets.token_hex(16)
         self._scope, self._send, self._telemetry = scope, send, telemetry
         self._begun = time.perf_counter()
         self._status: int | None = None

@@ -62,7 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     describe(app)
     add_handlers(app)
-    for part in (sequences, virtual, renders, stores, health, web):
+    for part in (virtual, sequences, renders, stores, health, web):  # chunks first: they are asked for most
         app.include_router(part.router)
     app.add_middleware(AccessMiddleware, settings=settings, keys=keys, quotas=quotas, telemetry=telemetry)
     return app
