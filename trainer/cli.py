@@ -246,11 +246,16 @@ def _costs(config: RunConfig, stage: Any, expert: str | None, device: str, *, as
     from trainer.training.phases import chosen, phases_of
     from trainer.training.precision import precision_of
 
-    names = {phase.name for phase in chosen(phases_of(config), stage, expert)}
-    height, width = frame_size(config)
-    place = device_of(device)
-    _say(f"on frames of {height}x{width} px, in {precision_of(config.execution.precision, place)}:")
-    costs = [item for item in costs_of_run(config, height, width, place) if item.phase in names]
+    phases = chosen(phases_of(config), stage, expert)
+    place, costs, said = device_of(device), [], []
+    for real in (False, True):
+        names = {phase.name for phase in phases if bool(phase.data) is not real}
+        if names:
+            height, width = frame_size(config, real=real)
+            said.append(f"{height}x{width} px")
+            costs += [item for item in costs_of_run(config, height, width, place) if item.phase in names]
+    sizes = ", real ones of ".join(dict.fromkeys(said))
+    _say(f"on frames of {sizes}, in {precision_of(config.execution.precision, place)}:")
     return _json([vars(item) for item in costs]) if as_json else as_table(costs)
 
 

@@ -61,9 +61,13 @@ def as_table(costs: Sequence[Costs]) -> str:
     return "\n".join("  ".join(cells).rstrip() for cells in lines)
 
 
-def frame_size(config: RunConfig) -> tuple[int, int]:
+def frame_size(config: RunConfig, *, real: bool = False) -> tuple[int, int]:
     """
     Return height and width of the run's frames, px: those of its first store that is there, or what its scale is for.
+
+    Parameters
+    ----------
+    real : whether the real store is the first
 
     Raises
     ------
@@ -71,7 +75,7 @@ def frame_size(config: RunConfig) -> tuple[int, int]:
         a store is there and cannot be read.
     """
     stores = [*(synthetic.store for synthetic in config.data.synthetic.values()), config.data.real]
-    for path in stores:
+    for path in reversed(stores) if real else stores:
         if path is not None and objects_at(path).read("zarr.json") is not None:
             store = open_store(path)
             return store.height, store.width

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from datagen import render_store
 from schemas.errors import InputError
 from schemas.run import RunConfig
+from tests.reference.specs import spec_of
 from tests.trainer.commands import run
-from tests.trainer.tiny import BATCH, CPU, FRAMES, PROPERTIES, SIDE, phase_of, tiny_config
+from tests.trainer.tiny import BATCH, CPU, FRAMES, PROPERTIES, SIDE, phase_of, tiny_config, tiny_fields
 from trainer.training.costs import Costs, as_table, costs_of, costs_of_run, frame_size
 from trainer.training.draws import draw
 from trainer.training.networks import network_of, trainable
@@ -186,6 +189,18 @@ def test_frames_are_those_of_the_first_store_that_is_there(stores: dict[str, str
     synthetic = {"rotation": "nothing.zarr", "intensity": stores["intensity"]}
     assert frame_size(config_of(data={"synthetic": synthetic})) == (SIDE, SIDE)
     assert frame_size(config_of(data={"real": stores["real"]})) == (SIDE, SIDE)
+
+
+def test_phases_cost_what_their_own_frames_cost(stores: dict[str, str], tmp_path: Path) -> None:
+    render_store(spec_of("mixed", frames=FRAMES, height=2 * SIDE, width=2 * SIDE), 4, tmp_path / "real.zarr")
+    config = tmp_path / "run.yaml"
+    config.write_text(yaml.safe_dump(tiny_fields({**stores, "real": str(tmp_path / "real.zarr")})))
+    done = run("fit", "--config", config, "--dry-run", "--json")
+    assert done.err == f"on frames of {SIDE}x{SIDE} px, real ones of {2 * SIDE}x{2 * SIDE} px, in fp32:\n"
+    costs = {item["phase"]: Costs(**item) for item in json.loads(done.out)}
+    parsed = RunConfig.parse(yaml.safe_load(config.read_text()))
+    assert costs["decoder"] == costs_of(parsed, phase_of(parsed, "decoder"), SIDE, SIDE, CPU)
+    assert costs["joint"] == costs_of(parsed, phase_of(parsed, "joint"), 2 * SIDE, 2 * SIDE, CPU)
 
 
 def test_what_cannot_be_run_has_no_costs(tmp_path: Path) -> None:
