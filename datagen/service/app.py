@@ -15,6 +15,7 @@ from datagen.service.catalogue import Catalogue
 from datagen.service.description import describe, operation_id
 from datagen.service.jobs import Jobs
 from datagen.service.keys import Key
+from datagen.service.lane import CachedChunks
 from datagen.service.pool import Gate, RenderPool
 from datagen.service.problems import add_handlers
 from datagen.service.settings import Settings
@@ -64,6 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
     add_handlers(app)
     for part in (virtual, sequences, renders, stores, health, web):  # chunks first: they are asked for most
         app.include_router(part.router)
+    app.add_middleware(CachedChunks, state=lambda: getattr(app.state, "service", None))
     app.add_middleware(AccessMiddleware, settings=settings, keys=keys, quotas=quotas, telemetry=telemetry)
     return app
 

@@ -28,6 +28,14 @@ class ByteCache:
         """Return whether the bytes of a key are there, or are being made."""
         return key in self._kept or key in self._being_made
 
+    def kept(self, key: Key) -> bytes | None:
+        """Return the bytes of a key if they are there."""
+        data = self._kept.get(key)
+        if data is not None:
+            self.hits += 1
+            self._kept.move_to_end(key)
+        return data
+
     async def get(self, key: Key, make: Callable[[], Awaitable[Mapping[str, bytes]]]) -> bytes:
         """
         Return the bytes of a key.
@@ -37,10 +45,8 @@ class ByteCache:
         make : makes them, and maybe those of other keys of the same spec that are likely to be asked for next; it goes
             on for the others that wait when one of them goes away
         """
-        if key in self._kept:
-            self.hits += 1
-            self._kept.move_to_end(key)
-            return self._kept[key]
+        if (kept := self.kept(key)) is not None:
+            return kept
         self.misses += 1
         task = self._being_made.get(key)
         if task is None:

@@ -62,6 +62,11 @@ async def get_virtual_object_of_n(request: Request, digest: Digest, n: Count, ke
     return await _object(request, digest, n, key)
 
 
+def said_of(digest: str, key: str) -> Said:
+    """Return what is said of a chunk, which is the same for ever."""
+    return {"etag": f"{SCHEMA_VERSION}-{digest}-{key}", "media_type": OCTETS, "cache": FOR_EVER}
+
+
 async def _object(request: Request, digest: str, n: int, key: str) -> Response:
     state = state_of(request)
     store = await _store(request, digest)
@@ -74,7 +79,7 @@ async def _object(request: Request, digest: str, n: int, key: str) -> Response:
     if not store.holds(key, n):
         raise _no_such(key)
 
-    said: Said = {"etag": f"{SCHEMA_VERSION}-{digest}-{key}", "media_type": OCTETS, "cache": FOR_EVER}
+    said = said_of(digest, key)
     answer = reply_without(request, store.size(key), **said)
     if answer is not None:
         return answer
