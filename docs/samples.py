@@ -77,7 +77,7 @@ def main(data: Path, out: Path, seeds: int) -> None:
     for sample in SAMPLES:
         picture = RESULTS / f"samples-{sample.name}.gif"
         start = first_test_sequence(out, sample)
-        chosen = ("--start", str(start), "--count", "3", "--overwrite", "--out", str(picture.resolve()))
+        chosen = ("--start", str(start), "--count", "2", "--overwrite", "--out", str(picture.resolve()))
         run(out, "trainer", "predict", f"runs/{sample.name}-1", f"{sample.name}.zarr", *chosen)
     (RESULTS / "samples.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     (RESULTS / "samples.md").write_text(page(found, seeds), encoding="utf-8")
@@ -113,7 +113,9 @@ def page(found: Mapping[str, Sequence[Mapping[str, Any]]], seeds: int) -> str:
     parts = [INTRODUCTION.format(seeds=seeds)]
     for sample in SAMPLES:
         runs = found[sample.name]
-        parts.append(f"## {sample.title}\n\n{table(sample, runs)}\n\n![{sample.title}](samples-{sample.name}.gif)\n")
+        picture = f"samples-{sample.name}"
+        shown = f"![{sample.title}]({picture}.gif)\n\n![Which expert counts where]({picture}-gates.gif)"
+        parts.append(f"## {sample.title}\n\n{table(sample, runs)}\n\n{shown}\n")
     return "\n".join(parts)
 
 
