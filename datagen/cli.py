@@ -105,7 +105,8 @@ def render(
         raise click.UsageError("a service renders as its operator says; give --service without the other's options")
     data = resolve(request)
     if service is not None:
-        _render_there(service, data.spec, data.n if n is None else n, out, as_json=as_json)
+        address, job = _remote().render_there(service, data.spec, data.n if n is None else n, out)
+        click.echo(_json({**job.model_dump(), "address": address}) if as_json else address)
         return
     count, target = data.n if n is None else n, out or f"{data.name}.zarr"
     _require_kernels()
@@ -265,25 +266,13 @@ def serve(**given: Any) -> None:
     serve_http(settings_from(**given))
 
 
-def _render_there(service: str, spec: RenderSpec, n: int, out: str | None, *, as_json: bool) -> None:
-    """Let a service render a store, follow it to its end, and print its address."""
+def _remote() -> Any:
+    """Return what speaks with a service."""
     try:
-        from datagen.client import Client
-        from datagen.remote import follow, place
+        from datagen import remote
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"--service needs {error.name}; pip install 'stmoe-synth[service]'") from None
-    name, target = place(out)
-    with Client(service) as client:
-        job = client.render(spec, n, name, target)
-        _say(f"{client.url} renders {n:,} sequences as {job.id}, spec {job.digest[:12]}")
-        try:
-            with progress.shown("rendering") as update:
-                job = follow(client, job, update)
-        except KeyboardInterrupt:
-            _say(f"interrupted; the service goes on, and the same command follows {job.id} again")
-            raise click.exceptions.Exit(INTERRUPTED) from None
-        address = f"{target}/{job.id}.zarr" if job.zarr is None else client.address(job.zarr)
-    click.echo(_json({**job.model_dump(), "address": address}) if as_json else address)
+    return remote
 
 
 def _exit_code(arguments: Sequence[str] | None) -> int:

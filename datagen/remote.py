@@ -3,10 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import click
+
+from datagen import progress
 from datagen.client import Client
 from datagen.progress import Stage
 from schemas.errors import InputError
+from schemas.render import RenderSpec
 from schemas.service import Job
+
+INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,35 @@ class _Shown:
     @property
     def rate(self) -> float:
         return self.job.rate
+
+
+def render_there(service: str, spec: RenderSpec, n: int, out: str | None) -> tuple[str, Job]:
+    """
+    Let a service render a store and show how far it is; return its address, and the job as it ended.
+
+    Parameters
+    ----------
+    service : URL
+    out : name of the store there, or URL; None for the service's own choice
+
+    Raises
+    ------
+    InputError
+        the service does not answer, or refuses; the render failed, or was cancelled.
+    click.exceptions.Exit
+        the user interrupts; the service goes on.
+    """
+    name, target = place(out)
+    with Client(service) as client:
+        job = client.render(spec, n, name, target)
+        click.echo(f"{client.url} renders {n:,} sequences as {job.id}, spec {job.digest[:12]}", err=True)
+        try:
+            with progress.shown("rendering") as update:
+                job = follow(client, job, update)
+        except KeyboardInterrupt:
+            click.echo(f"interrupted; the service goes on, and the same command follows {job.id} again", err=True)
+            raise click.exceptions.Exit(INTERRUPTED) from None
+        return (f"{target}/{job.id}.zarr" if job.zarr is None else client.address(job.zarr)), job
 
 
 def place(out: str | None) -> tuple[str | None, str | None]:

@@ -42,8 +42,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "datagen/storage/sprites.py": DATAGEN | {"sklearn"},
     "datagen/views/lazy.py": DATAGEN | {"dask"},
     "datagen/views/export.py": DATAGEN | {"av"},
+    "datagen/client.py": {"schemas", "numpy", "pydantic", "httpx2"},
     "datagen/service/*": DATAGEN
-    | {"fastapi", "starlette", "uvicorn", "limits", "prometheus_client", "pydantic_settings"},
+    | {"fastapi", "starlette", "uvicorn", "limits", "prometheus_client", "pydantic_settings", "fastapi_offline"},
     "datagen/*": DATAGEN,
     "trainer/data/arrays.py": TRAINER | {"google_crc32c"},
     "trainer/models/*": {"trainer", "torch"},
