@@ -19,7 +19,7 @@ from datagen.storage.sprites import built_in_digits, load_sprites, sprite_set
 from schemas.errors import InputError
 from schemas.render import RenderSpec
 
-OF_THE_COMMAND = {"n", "out", "workers", "scheduler", "overwrite", "as_json"}
+OF_THE_COMMAND = {"n", "out", "workers", "scheduler", "service", "overwrite", "as_json"}
 """What `render` reads itself; every other option is part of the request."""
 SOURCES = {"property", "preset", "spec", "sprites"}
 
