@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from datagen.storage.verify import VerifyReport
     from datagen.views.source import Source
 
-INTERRUPTED = 130
 COLLECT_EVERY = 50_000
 """Allocations between two garbage collections: at Python's 700 they take a tenth of a start, and find nothing."""
 PREVIEWED = 4
@@ -129,7 +128,7 @@ def render(
             )
     except KeyboardInterrupt:
         _say(f"interrupted; what is finished stays in {target}, and the same command continues")
-        raise click.exceptions.Exit(INTERRUPTED) from None
+        raise click.exceptions.Exit(progress.INTERRUPTED) from None
     _say(_summary(report))
     click.echo(_json(_with_rate(report)) if as_json else report.path)
 
@@ -285,7 +284,7 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
         command = error.ctx.command_path if error.ctx else "datagen"
         return _failed(f"{error.format_message().rstrip('.')}; see `{command} --help`", error.exit_code)
     except click.Abort:
-        return _failed("interrupted", INTERRUPTED)
+        return _failed("interrupted", progress.INTERRUPTED)
     except (InputError, click.ClickException) as error:
         return _failed(str(error), 1)
     except ModuleNotFoundError as error:

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
+INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C ended."""
 LINE_SECONDS = 5.0
 """Between two lines in a log."""
 

@@ -12,8 +12,6 @@ from schemas.errors import InputError
 from schemas.render import RenderSpec
 from schemas.service import Job
 
-INTERRUPTED = 130
-
 
 @dataclass(frozen=True)
 class _Shown:
@@ -59,7 +57,7 @@ def render_there(service: str, spec: RenderSpec, n: int, out: str | None) -> tup
                 job = follow(client, job, update)
         except KeyboardInterrupt:
             click.echo(f"interrupted; the service goes on, and the same command follows {job.id} again", err=True)
-            raise click.exceptions.Exit(INTERRUPTED) from None
+            raise click.exceptions.Exit(progress.INTERRUPTED) from None
         return (f"{target}/{job.id}.zarr" if job.zarr is None else client.address(job.zarr)), job
 
 

@@ -161,6 +161,13 @@ def test_head_says_how_long_it_is(client: httpx2.Client) -> None:
     assert head.headers["etag"] == whole.headers["etag"]
 
 
+def test_a_chunk_in_memory_is_in_no_store_that_ends_before_it(client: httpx2.Client) -> None:
+    key = "zarr/frames/c/1/0/0/0"
+    base = ZARR.removesuffix("/zarr")
+    assert [client.get(f"{base}/{key}").status_code for _ in range(2)] == [200, 200]  # the second from memory
+    assert client.get(f"{base}/1/{key}").status_code == 404
+
+
 def test_no_more_specs_are_kept_than_the_operator_allows(tmp_path: Path) -> None:
     with running(tmp_path, specs=2) as client:
         statuses = [client.post("/v1/specs", json={**FIELDS, "seed": seed}).status_code for seed in (1, 2, 3, 1)]
