@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 DEMO_EXTRAS := datagen,digits,trainer
-TEST_EXTRAS := datagen,service,dask,cloud,digits,trainer,real,dev
-ALL_EXTRAS := datagen,service,dask,cloud,digits,trainer,real,nowcasting,mlflow,dev
+TEST_EXTRAS := datagen,service,dask,cloud,digits,trainer,real,docs,dev
+ALL_EXTRAS := datagen,service,dask,cloud,digits,trainer,real,nowcasting,mlflow,docs,dev
 BENCHMARK_PEERS := opensimplex perlin-numpy
 CODE := schemas datagen trainer tests benchmarks docs
 
@@ -21,7 +21,7 @@ PYTEST_OPTIONS ?= -n logical --maxprocesses 4
 INSTALL := $(BIN)/python -m pip install -qq --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types schemas pictures bench constraints clean
+.PHONY: help demo test lint format types schemas docs pictures bench constraints clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -60,9 +60,15 @@ format: $(VENV)/test.stamp ## mend style and formatting
 types: $(VENV)/test.stamp ## check types
 	$(BIN)/mypy
 
-schemas: $(VENV)/test.stamp ## write schemas/json from the models and the service
+schemas: $(VENV)/test.stamp ## write schemas/json and docs/reference from the code
 	$(BIN)/python -m schemas.generate
 	$(BIN)/python -m datagen.service.openapi
+	$(BIN)/python -m docs.reference
+
+# Without --quiet, which would hide the warnings from --strict too.
+docs: $(VENV)/test.stamp ## build the documentation; a warning, such as a broken link, is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo build/site/index.html
 
 pictures: $(VENV)/test.stamp ## draw the README's pictures anew
 	$(BIN)/python docs/pictures.py
