@@ -21,7 +21,7 @@ PYTEST_OPTIONS ?= -n logical --maxprocesses 4
 INSTALL := $(BIN)/python -m pip install -qq --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types schemas docs pictures bench constraints clean
+.PHONY: help demo test lint format types schemas docs pictures containers bench constraints clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -73,8 +73,11 @@ docs: $(VENV)/test.stamp ## build the documentation; a warning, such as a broken
 pictures: $(VENV)/test.stamp ## draw the README's pictures anew
 	$(BIN)/python docs/pictures.py
 
+containers: $(VENV)/test.stamp ## build both images for the CPU and run the compose stack
+	$(BIN)/python -m pytest tests/end_to_end --containers -o faulthandler_timeout=0
+
 bench: $(VENV)/bench.stamp ## print every benchmark's row
-	for script in $$(grep -l __main__ benchmarks/*.py); do $(BIN)/python $$script || exit 1; done
+	benchmarks/run
 
 clean: ## remove the environment and everything made by a target
 	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -59,6 +59,7 @@ def cost_rows(rounds: Sequence[dict[int, float]], counts: Sequence[int]) -> list
             limit=COST_LIMIT,
             detail=f"{listed(costs)} µs a sequence beyond the {fixed * 1e3:.0f} ms of a store of one"
             f" ({listed(whole)} with them); 4x16x16, all cores",
+            points=tuple(whole.items()),
         )
     ]
 

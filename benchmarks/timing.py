@@ -30,6 +30,8 @@ class Row:
     """The limit is a lower bound."""
     stretch: float | None = None
     detail: str = ""
+    points: tuple[tuple[float, float], ...] = ()
+    """A curve behind the number: what was varied, and the cost at it."""
 
     @property
     def met(self) -> bool:

@@ -6,15 +6,18 @@ FROM python:3.11-slim-bookworm AS build
 
 ARG TORCH_INDEX=""
 WORKDIR /src
-RUN python -m venv /opt/venv
-ENV PATH=/opt/venv/bin:$PATH
+RUN python -m venv --without-pip /opt/venv
+ENV PATH=/opt/venv/bin:$PATH PIP_PYTHON=/opt/venv
+# It is pinned; the option after it looks like another package.
+# hadolint ignore=DL3013
 RUN pip install torch==2.13.0 --no-cache-dir --no-compile ${TORCH_INDEX:+--index-url "$TORCH_INDEX"}
 COPY pyproject.toml constraints.txt README.md LICENSE ./
+RUN mkdir schemas datagen trainer \
+    && pip install --no-cache-dir --no-compile --constraint constraints.txt '.[trainer,real,s3]'
 COPY schemas schemas
 COPY trainer trainer
-RUN mkdir datagen \
-    && pip install --no-cache-dir --no-compile --constraint constraints.txt '.[trainer,real,cloud]' \
-    && rm -f /opt/venv/bin/datagen
+# The wheel names both programs; the other one is not here.
+RUN pip install --no-cache-dir --no-compile --no-deps --force-reinstall . && rm /opt/venv/bin/datagen
 
 FROM python:3.11-slim-bookworm
 
@@ -33,4 +36,5 @@ WORKDIR /data
 VOLUME ["/runs"]
 ENTRYPOINT ["trainer"]
 CMD ["--help"]
+# A run that ends ends its container, and one that hangs has no port to ask.
 HEALTHCHECK NONE

@@ -10,6 +10,20 @@ settings.register_profile(
 settings.load_profile("house")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take --containers."""
+    parser.addoption("--containers", action="store_true", help="build the images and run the stack (minutes)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave containers to `make containers`, which has a step of its own in CI."""
+    if not config.option.containers:
+        skip = pytest.mark.skip(reason="`make containers` runs it")
+        for item in items:
+            if "containers" in item.keywords:
+                item.add_marker(skip)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Compile the kernels before pytest-xdist starts its workers: compiling in several processes at once can crash."""
     starts_workers = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")

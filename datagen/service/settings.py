@@ -76,8 +76,8 @@ class Settings(BaseSettings):
                 raise InputError(f"{self.keys_file} cannot be read; give a file of keys") from error
         if not keys and not self.loopback and not self.allow_anonymous:
             raise InputError(
-                f"{self.host} is reached from other machines and there are no keys; give --keys-file, or "
-                "--allow-anonymous"
+                f"{self.host} is reached from other machines and there are no keys; set DATAGEN_KEYS, "
+                "or give --keys-file or --allow-anonymous"
             )
         return keys
 

@@ -157,7 +157,7 @@ def test_keys_that_are_none_are_told(text: str, words: str) -> None:
 
 
 def test_beyond_loopback_keys_are_needed(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"there are no keys; give --keys-file, or --allow-anonymous"):
+    with pytest.raises(InputError, match=r"there are no keys; set DATAGEN_KEYS, or give --keys-file"):
         create_app(settings(tmp_path, host="0.0.0.0"))
     create_app(settings(tmp_path, host="0.0.0.0", allow_anonymous=True))
     create_app(settings(tmp_path, host="0.0.0.0", keys=KEYS))

@@ -49,14 +49,18 @@ def command(folder: Path, fields: Mapping[str, Any], run: Path) -> list[str]:
 
 def ranks(arguments: list[str], **options: Any) -> list[subprocess.Popen[str]]:
     """Start processes as torchrun would."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    common = {"WORLD_SIZE": str(WORLD), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    common = {"WORLD_SIZE": str(WORLD), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     return [
         start(*arguments, environment=common | {"RANK": str(rank), "LOCAL_RANK": str(rank)}, **options)
         for rank in range(WORLD)
     ]
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
 
 
 def all_finished(processes: list[subprocess.Popen[str]]) -> list[Done]:
@@ -91,6 +95,23 @@ def test_two_processes_learn_in_every_phase_what_one_does(together: Path, stores
         for name, tensor in alone.network.items():
             torch.testing.assert_close(shared.network[name], tensor, rtol=0, atol=1e-5, msg=f"{phase} {name}")
         assert shared.progress.best == pytest.approx(alone.progress.best, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_two_nodes_learn_what_two_processes_of_one_do(together: Path, stores: Stores, tmp_path: Path) -> None:
+    """Two launchers, which know of each other only where to meet, as on two machines."""
+    meet = ["--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{free_port()}"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", *meet, "--rdzv-id=first", "-m", "trainer"]
+    arguments = command(tmp_path, fields_of(stores), tmp_path / "run")
+    nodes = [
+        subprocess.Popen([*torchrun, *arguments], cwd=ROOT, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for done in all_finished(nodes):
+        assert done.code == 0, done.err
+    for phase in PHASES:
+        for name, tensor in parameters(together, phase).items():
+            torch.testing.assert_close(parameters(tmp_path / "run", phase)[name], tensor, rtol=0, atol=1e-6)
 
 
 @pytest.mark.slow
