@@ -1,4 +1,4 @@
-"""How long a training step waits for its batch, in every phase of every configuration that ships."""
+"""How long a step waits for its batch: every phase of every small configuration that ships, and at the paper's."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +25,11 @@ def main() -> None:
     with scratch_directory(options.scratch) as folder:
         small = rendered(folder, 32, options.n)
         shipped = {file.stem: read_fields(file.stem) for file in sorted(SHIPPED.glob("*.yaml"))}
-        runs = {name: shortened({**fields, "data": small}, options.steps) for name, fields in shipped.items()}
+        runs = {
+            name: shortened({**fields, "data": small}, options.steps)
+            for name, fields in shipped.items()
+            if fields["scale"] == "small"
+        }
         paper = {"scale": "paper", "data": rendered(folder, 128, options.n // 20)}
         runs["--scale paper"] = shortened(paper, options.paper_steps, PAPER_BATCH)
         rows = [row_of(name, config, folder / f"run-{number}") for number, (name, config) in enumerate(runs.items())]
