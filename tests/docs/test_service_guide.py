@@ -5,13 +5,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pydantic_core import PydanticUndefined
 
 from datagen.service.settings import Settings
+from tests.docs.blocks import to_run
 from tests.service.running import running
 
 ROOT = Path(__file__).parent.parent.parent
@@ -19,11 +19,6 @@ GUIDE = (ROOT / "docs/service.md").read_text(encoding="utf-8")
 ADDRESS = "http://127.0.0.1:8000"
 BY_NATURE = {"threads": "all cores"}
 """Defaults that depend on the machine."""
-
-
-def examples() -> Iterator[tuple[str, str]]:
-    """Yield language and text of each block in the order of the guide."""
-    yield from re.findall(r"```(sh|python)\n(.*?)```", GUIDE, re.DOTALL)
 
 
 def default_of(name: str) -> str:
@@ -54,7 +49,7 @@ def test_every_example_runs(tmp_path: Path) -> None:
     said = []
     with running(tmp_path / "stores") as client:
         address = str(client.base_url).rstrip("/")
-        for language, text in examples():
+        for language, text in ((block.language, block.text) for block in to_run("docs/service.md")):
             if text == "datagen serve\n":
                 continue  # runs already
             program = ["sh", "-e"] if language == "sh" else [sys.executable, "-c"]
