@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from docs.generators.markdown import page, plain, table
+from docs.generators.markdown import page, plain
 from schemas.recipe import SourceKind
 from trainer.sources.owners import OWNERS, Owner
 
@@ -42,4 +42,4 @@ def _section(kind: SourceKind, owner: Owner) -> Iterator[str]:
         ("to be cited", plain(owner.cite)),
     )
     yield f"## {kind}\n\n{plain(owner.title[0].upper() + owner.title[1:])}. {USES[kind]}"
-    yield table(("", ""), rows)
+    yield "\n".join(f"- **{name}**: {says}" for name, says in rows)

@@ -34,7 +34,9 @@ def plain(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Return text as code."""
+    """Return text as code, also in a table: there the site and a forge do not agree on how a bar is escaped."""
+    if "|" in text:
+        return f"<code>{_escaped(text).replace('|', '&#124;')}</code>"
     return f"`{text}`" if text else ""
 
 
