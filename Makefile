@@ -21,10 +21,10 @@ PYTEST_OPTIONS ?= -n logical --maxprocesses 4
 INSTALL := $(BIN)/python -m pip install -qq --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types schemas docs pictures containers bench constraints clean
+.PHONY: help demo test lint format types schemas docs pictures containers bench constraints lower-bounds clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: $(VENV)/demo.stamp ## from nothing to a report in ./demo: render, verify, picture, train, evaluate
 	for property in $(PROPERTIES); do \
@@ -80,7 +80,7 @@ bench: $(VENV)/bench.stamp ## print every benchmark's row
 	benchmarks/run
 
 clean: ## remove the environment and everything made by a target
-	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-lower demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -118,3 +118,6 @@ constraints: | $(BIN)/python ## resolve every extra anew and pin it
 	$(BIN)/python -m pip install -qq --dry-run --ignore-installed --report - torch==2.13.0 '.[$(ALL_EXTRAS)]' $(BENCHMARK_PEERS) \
 		| $(BIN)/python -c "$$WRITE_CONSTRAINTS" > constraints.new
 	mv constraints.new constraints.txt
+
+lower-bounds: $(VENV)/test.stamp ## test with the oldest versions that pyproject.toml allows; TESTS has pytest's options
+	$(BIN)/python -m tests.packaging.lower_bounds $(TESTS)

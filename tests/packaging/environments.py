@@ -67,7 +67,7 @@ def create(folder: Path, wheel: Path, *extras: str) -> Environment:
     wanted = f"{wheel}[{','.join(extras)}]" if extras else str(wheel)
     uv("venv", "--python", sys.executable, environment.folder)
     python = environment.folder / "bin/python"
-    uv("pip", "install", "--python", python, "--constraint", CONSTRAINTS, *_places_of_wheels(), wanted)
+    uv("pip", "install", "--python", python, "--constraint", CONSTRAINTS, *places_of_wheels(), wanted)
     return environment
 
 
@@ -84,7 +84,7 @@ def uv(*arguments: str | Path) -> None:
 
 
 @cache
-def _places_of_wheels() -> tuple[str, ...]:
+def places_of_wheels() -> tuple[str, ...]:
     """Return the folders where pip is told to look for wheels, as options; uv does not read pip's configuration."""
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, timeout=PATIENCE, check=True
