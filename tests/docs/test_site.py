@@ -55,17 +55,21 @@ def test_a_broken_link_breaks_the_build(site: Path, added: str) -> None:
         file.write(f"\n{added}\n")
     done = built(site)
     assert done.returncode != 0
-    assert "design.md" in done.stderr
+    assert "'design.md' contains" in done.stderr
 
 
 def test_a_page_outside_the_navigation_breaks_the_build(site: Path) -> None:
     (site / "docs/lost.md").write_text("# Lost\n", encoding="utf-8")
-    assert built(site).returncode != 0
+    done = built(site)
+    assert done.returncode != 0
+    assert "lost.md" in done.stderr
 
 
 def test_a_page_of_the_navigation_that_is_missing_breaks_the_build(site: Path) -> None:
     (site / "docs/design.md").unlink()
-    assert built(site).returncode != 0
+    done = built(site)
+    assert done.returncode != 0
+    assert "'design.md' is included in the 'nav'" in done.stderr
 
 
 def test_generated_pages_are_what_the_code_says() -> None:
