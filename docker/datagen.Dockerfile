@@ -12,12 +12,12 @@ RUN python -m venv --without-pip /opt/venv
 ENV PATH=/opt/venv/bin:$PATH PIP_PYTHON=/opt/venv
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 # First what changes seldom: all that the program needs, less a hundred MB that it does not read, which are tests,
-# symbols of three wheels, and descriptions of Amazon's other services.
+# symbols of the largest wheels, and descriptions of Amazon's other services.
 RUN mkdir schemas datagen trainer \
     && pip install --no-cache-dir --no-compile --constraint constraints.txt ".[$EXTRAS]"
 WORKDIR /opt/venv/lib/python3.11/site-packages
 RUN find . -name tests -type d -prune -exec rm -rf {} + \
-    && find llvmlite numba numcodecs -name '*.so' -exec strip --strip-unneeded {} + \
+    && find llvmlite numba numcodecs scipy sklearn -name '*.so' -exec strip --strip-unneeded {} + \
     && find botocore/data -mindepth 1 -maxdepth 1 -type d ! -name 's3' ! -name 'sts' ! -name 'sso*' -exec rm -rf {} +
 WORKDIR /src
 COPY schemas schemas

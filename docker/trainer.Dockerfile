@@ -14,6 +14,10 @@ RUN pip install torch==2.13.0 --no-cache-dir --no-compile ${TORCH_INDEX:+--index
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 RUN mkdir schemas datagen trainer \
     && pip install --no-cache-dir --no-compile --constraint constraints.txt '.[trainer,real,s3]'
+# PyTorch's tests, and what compiling against it needs: there is no compiler in the image.
+WORKDIR /opt/venv/lib/python3.11/site-packages/torch
+RUN rm -rf test include && find bin -type f ! -name torch_shm_manager -delete
+WORKDIR /src
 COPY schemas schemas
 COPY trainer trainer
 # The wheel names both programs; the other one is not here.

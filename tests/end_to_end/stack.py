@@ -71,7 +71,7 @@ def brought_up(file: Path) -> Stack:
     if os.getuid() != 0 or shutil.which("apt-get") is None:
         pytest.skip("no Docker engine answers, and only root on Debian can start one")
     script = shared_file("tools/containers-up.sh")
-    profiles = [word for name in ("cluster", "watch") for word in ("--profile", name)]
+    profiles = [word for name in PROFILES for word in ("--profile", name)]
     command = ["bash", str(script), "up", "-f", str(file), *profiles, "--timeout", "300", *STARTED]
     done = _run(command, dict(os.environ), check=False)
     if done.returncode == NO_ENGINE:

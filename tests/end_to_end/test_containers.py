@@ -66,10 +66,10 @@ def test_the_service_is_refused_without_keys(running: Running) -> None:
     assert "there are no keys; set DATAGEN_KEYS" in done.stdout + done.stderr
 
 
-def test_the_kernels_of_the_image_are_used(running: Running) -> None:
+def test_digits_and_the_kernels_of_the_image_are_used(running: Running) -> None:
     done = running.stack.compose(
         "run", "--rm", "--no-deps", "datagen",
-        "datagen", "render", "--property", "rotation", "--n", "2", "--size", "16", "--out", "/tmp/two.zarr",
+        "datagen", "render", "--preset", "dynamic-mnist", "--n", "2", "--size", "32", "--out", "/tmp/two.zarr",
     )  # fmt: skip
     assert "compiling" not in done.stdout + done.stderr
 
@@ -97,7 +97,7 @@ def test_a_trainer_that_is_killed_is_started_again_and_goes_on_to_its_report(
     wait_for(lambda: "gates" in _shown(running, "ls", "/runs/small/checkpoints"))
     running.stack.docker("exec", trainer, "python", "-c", KILL)
     wait_for(lambda: running.stack.inspected(trainer)["RestartCount"] == 1)
-    wait_for(lambda: running.stack.inspected(trainer)["State"]["Status"] == "exited")
+    wait_for(lambda: running.stack.inspected(trainer)["State"]["Status"] == "exited", patience=600)
     assert running.stack.inspected(trainer)["State"]["ExitCode"] == 0, running.stack.docker("logs", trainer).stderr
 
     record = json.loads(_shown(running, "cat", "/runs/small/run.json"))
