@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import zarr
 
+from datagen.overrides import NOISES
 from datagen.storage.shards import ObjectLayout
 from datagen.storage.store import SequenceStore, open_store
 from schemas.store import SPLIT_VALUES
@@ -117,7 +118,7 @@ def _source_rows(summary: Summary) -> Iterable[tuple[str, str]]:
     if spec is None:
         return [("recipe", str(summary.get("recipe", "unknown")))]
     noise = spec["noise"]
-    mix = ", ".join(f"{name} {noise[name]:g}" for name in ("gaussian", "white", "perlin"))
+    mix = ", ".join(f"{name} {noise[name]:g}" for name in NOISES)
     return [
         ("property", spec["property"]["kind"]),
         ("frames", f"{spec['frames']} of {spec['height']}x{spec['width']} px, {spec['dtype']}"),

@@ -2,10 +2,11 @@
 
 import io
 import json
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx2
 import numpy as np
@@ -15,12 +16,12 @@ from PIL import Image
 from datagen import render_sequences
 from datagen.cli import datagen
 from datagen.options import request_of
-from datagen.overrides import Overrides
+from datagen.overrides import NOISES, Overrides
 from datagen.presets import PRESETS
 from datagen.request import Request, resolve
 from datagen.service import web
 from datagen.storage.verify import verify_store
-from schemas.render import RenderSpec
+from schemas.render import BasicProperty, RenderSpec
 from tests.service.browser import Visit, chromium
 from tests.service.running import job_over, running
 from tests.service.test_access import KEYS, TOKENS
@@ -125,6 +126,14 @@ def test_the_presets_of_the_page_are_those_of_the_command_line() -> None:
     assert presets.keys() == set(PRESETS)
     for name in PRESETS:
         assert RenderSpec.parse(presets[name]) == resolve(Request(overrides=Overrides(), preset=name)).spec
+
+
+def test_the_page_offers_every_property_and_every_noise() -> None:
+    script = (PAGE / "spec.js").read_text()
+    listed = {name: json.loads(values) for name, values in re.findall(r"const (\w+) = (\[[\w\", ]*\]);", script)}
+    assert listed["MOTIONS"] == list(get_args(BasicProperty))
+    assert listed["NOISES"] == list(NOISES)
+    assert all(f'id="{noise}" name="{noise}"' in (PAGE / "index.html").read_text() for noise in NOISES)
 
 
 @pytest.mark.browser

@@ -3,11 +3,12 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
+from schemas.recipe import SourceKind
 from tests.shared_data import shared_file
 from tests.trainer.commands import run
 from tests.trainer.data.web import Served, serving
@@ -124,11 +125,11 @@ def test_variable_and_scaling_reach_the_recipe(tmp_path: Path) -> None:
     assert (attributes["recipe"]["variable"], attributes["scaling"]["kind"]) == ("other", "dbz")
 
 
-@pytest.mark.parametrize("kind", ["kth", "radar"])
-def test_how_says_where_a_data_set_is(kind: str) -> None:
+@pytest.mark.parametrize("kind", get_args(SourceKind))
+def test_how_says_where_a_data_set_is(kind: SourceKind) -> None:
     done = run("prepare", "--how", kind)
     assert (done.code, done.err) == (0, "")
-    assert done.out.rstrip("\n") == how(kind)  # type: ignore[arg-type]
+    assert done.out.rstrip("\n") == how(kind)
 
 
 def test_what_cannot_be_fetched_says_how_it_is_had(tmp_path: Path) -> None:
