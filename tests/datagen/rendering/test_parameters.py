@@ -1,11 +1,14 @@
 """The parameter row is the store's table: one order, one meaning."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from datagen.rendering import parameters
 from datagen.rendering.parameters import COLUMNS, ROW_LENGTH
 from datagen.rendering.sequence import Renderer
+from schemas.render import BasicProperty
 from schemas.store import OBJECT_COLUMNS, OBJECT_KINDS, PROPERTY_BITS
 from tests.reference.parameters import columns_of, row_of, rows_of
 from tests.reference.specs import spec_of
@@ -71,6 +74,7 @@ def test_codes_are_those_of_the_store() -> None:
         "intensity": parameters.GROWS,
     }
     assert bits == PROPERTY_BITS
+    assert tuple(bits) == get_args(BasicProperty)
 
 
 def test_table_holds_the_rows_that_were_drawn() -> None:
