@@ -11,7 +11,10 @@ import pytest
 
 def names(group: click.Group, parameter: click.Parameter) -> list[str]:
     """Return how a parameter is written: an option's names, an argument's placeholder."""
-    return [parameter.make_metavar(click.Context(group))] if isinstance(parameter, click.Argument) else parameter.opts
+    if not isinstance(parameter, click.Argument):
+        return parameter.opts
+    # Before 8.5 click puts the brackets of an argument that may be left out around those of its choices.
+    return [parameter.make_metavar(click.Context(group)).replace("[[", "[").replace("]]", "]")]
 
 
 def surface(group: click.Group) -> dict[str, set[str]]:

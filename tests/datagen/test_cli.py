@@ -193,7 +193,7 @@ BAD_INPUT: dict[str, tuple[list[str], int, str]] = {
     ),
     "unknown property": (["--property", "spin"], 2, "'spin' is not one of 'translation', 'rotation'"),
     "unknown preset": (["--preset", "mnist"], 2, "'mnist' is not 'dynamic-mnist'"),
-    "unknown option": (["--property", "mixed", "--frame", "3"], 2, "No such option '--frame'"),
+    "unknown option": (["--property", "mixed", "--frame", "3"], 2, "--frame"),
     "stray argument": (["--property", "mixed", "out.zarr"], 2, "unexpected extra argument"),
     "n 0": (["--property", "mixed", "--n", "0"], 1, "n is 0; give a number of sequences from 1 to"),
     "n negative": (["--property", "mixed", "--n", "-3"], 1, "n is -3; give a number of sequences from 1 to"),

@@ -22,10 +22,10 @@ from tests.packaging.environments import CONSTRAINTS, places_of_wheels, uv
 OUTCOME: Final = ROOT / "lower-bounds.txt"
 ENVIRONMENT: Final = ROOT / ".venv-lower"
 FOR_DEVELOPERS: Final = {"dev", "docs"}
-NEWER_FOR_TOOLS: Final = {"click", "pyyaml", "rich"}
+NEWER_FOR_TOOLS: Final = {"pyyaml", "rich"}
 """Of these import-linter, moto and schemathesis, which no user has, ask for newer versions than the package does."""
 CANNOT: Final = ("tests/test_architecture.py::test_import_contracts_are_kept",)
-"""Needs that newer click, and looks at the code alone."""
+"""Draws with that newer rich, and looks at the code alone."""
 ELSEWHERE: Final = ("tests/packaging", "tests/docs", "tests/end_to_end")
 """Tests that make environments of their own, build pages or containers: the versions here are none of theirs."""
 
