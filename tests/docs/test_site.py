@@ -15,7 +15,7 @@ from tests.commands import ROOT
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """Return a copy of what the site is made of."""
-    shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("unfinished", "*.gif"))
+    shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("*.gif"))
     for picture in (ROOT / "docs").rglob("*.gif"):
         (tmp_path / picture.relative_to(ROOT)).touch()
     shutil.copy(ROOT / "mkdocs.yml", tmp_path)
