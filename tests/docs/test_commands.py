@@ -14,7 +14,7 @@ SERVICE = "docs/service.md"
 """Whose commands `test_service_guide.py` runs."""
 FOREIGN = {"--build-arg", "--randomly-seed"}
 """Options in prose that belong to other programs."""
-TARGETS = frozenset(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+TARGETS = frozenset(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def spoken(document: str) -> list[str]:
@@ -74,7 +74,7 @@ def test_options_in_prose_exist(document: str) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_targets_exist(document: str) -> None:
-    named = set(re.findall(r"(?:^ {4}|`)make ([a-z]+)", text_of(document), re.MULTILINE))
+    named = set(re.findall(r"(?:^ {4}|`)make ([a-z-]+)", text_of(document), re.MULTILINE))
     assert named <= TARGETS
 
 

@@ -145,6 +145,8 @@ def _origin(table: Mapping[str, Any]) -> list[str]:
     machine = table["machine"]
     parts = [part for part in (machine["processor"], f"{machine['cores']} cores", machine["platform"]) if part]
     return [
+        "<!-- not run: it takes hours, and wrote this page -->",
+        "",
         *(f"    {command}" for command in table["commands"][-1:]),
         "",
         f"Seeds 1 to {table['seeds']}. {versions}. {', '.join(parts)}. {table['created']}.",
