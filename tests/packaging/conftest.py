@@ -49,8 +49,9 @@ def distributions(shared: Path) -> Distributions:
 @pytest.fixture(scope="session")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a store of small sequences, as another machine might have rendered it."""
+    splits = {"train": 12, "validation": 4, "test": 4}
     path = tmp_path_factory.mktemp("rendered") / "rotation.zarr"
-    render_store(spec_of("rotation", frames=4, height=16, width=16), 20, path, workers=1)
+    render_store(spec_of("rotation", frames=4, height=16, width=16, splits=splits), 20, path, workers=1)
     return path
 
 
