@@ -114,7 +114,7 @@ def test_the_samples_of_kth_all_fall_into_one_split(tmp_path: Path) -> None:
 
 def test_variable_and_scaling_reach_the_recipe(tmp_path: Path) -> None:
     dataset = grid(np.ones((60, 8, 8)), "mm/h")
-    dataset["other"] = dataset["rain"] * 2
+    dataset["other"] = (dataset["rain"] * 2).assign_attrs(dataset["rain"].attrs)
     written(dataset, tmp_path / "rain.nc")
     arguments = ("prepare", "radar", tmp_path, "--out", tmp_path / "a.zarr", "--size", "8", "--frames", "3")
     assert "give --variable NAME, it has rain, other" in run(*arguments).error
