@@ -50,6 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "trainer/models/*": {"trainer", "torch"},
     "trainer/training/losses.py": {"trainer", "torch"},
     "trainer/training/recording.py": TRAINER | {"tensorboard"},
+    "trainer/training/mlflow_log.py": TRAINER | {"mlflow"},
     "trainer/evaluation/metrics.py": {"trainer", "torch"},
     "trainer/evaluation/figures.py": TRAINER | {"matplotlib", "PIL", "av"},
     "trainer/evaluation/arrows.py": TRAINER | {"matplotlib"},

@@ -61,7 +61,9 @@ CASES = {
     "real": Case(uses.prepares_files, beside="trainer"),
     "nowcasting": Case(uses.moves_rain_on, beside="trainer"),
     "mlflow": Case(
-        uses.trains_beside_mlflow, beside="trainer", through={"aiohttp", "fastapi", "requests", "sklearn", "uvicorn"}
+        uses.sends_its_numbers_to_mlflow,
+        beside="trainer",
+        through={"aiohttp", "fastapi", "requests", "sklearn", "uvicorn"},
     ),
 }
 

@@ -158,10 +158,21 @@ print(int(moved.sum(0).argmax()))
     assert column > 26, "the shower, last seen at column 26, did not move on"
 
 
-def trains_beside_mlflow(environment: Environment, rendered: Path) -> None:
-    """Train where MLflow is, which brings many packages of its own."""
-    environment.printed("python", "-W", "ignore", "-c", "import mlflow")
-    fit(environment, str(rendered))
+def sends_its_numbers_to_mlflow(environment: Environment, rendered: Path) -> None:
+    """Train with a server named, here a file, and read there what the run's own log has."""
+    server = f"sqlite:///{environment.work}/mlflow.db"
+    fit(environment, str(rendered), MLFLOW_TRACKING_URI=server)
+    script = """
+import json, mlflow
+client = mlflow.MlflowClient()
+(run,) = client.search_runs([client.get_experiment_by_name("stmoe-synth").experiment_id])
+sent = {(m.step, m.value) for m in client.get_metric_history(run.info.run_id, "joint/loss")}
+lines = [json.loads(line) for line in open("run/log.jsonl")]
+kept = {(line["step"], line["loss"]) for line in lines if line["phase"] == "joint" and "loss" in line}
+assert sent == kept and kept, (sent, kept)
+assert run.info.status == "FINISHED" and run.data.params["schedule.joint.batch"]
+"""
+    environment.printed("python", "-W", "ignore", "-c", script, MLFLOW_TRACKING_URI=server)
 
 
 def fit(environment: Environment, store: str, **variables: str) -> str:

@@ -1,4 +1,4 @@
-"""What a run leaves to look at: a line of JSON for each record, and the same in TensorBoard."""
+"""What a run leaves to look at: a line of JSON for each record, the same in TensorBoard and, if asked, in MLflow."""
 
 import json
 import math
@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard.summary import scalar
 
 from schemas.errors import InputError
+from trainer.training import mlflow_log
+from trainer.training.mlflow_log import MlflowLog
 
 LOG = "log.jsonl"
 BOARD = "tensorboard"
@@ -36,12 +38,14 @@ class Recorder:
     Raises
     ------
     InputError
-        a file cannot be written, e.g. as the disk is full; so do `record` and `close`.
+        a file cannot be written, e.g. as the disk is full; so do `record` and `close`. A server of MLflow is named and
+        its package is not installed.
     """
 
     def __init__(self, run: Path, phase: str, step: int) -> None:
         self._phase = phase
         self._path = run / LOG
+        self._server = MlflowLog(run, phase) if mlflow_log.wanted() else None
         self._board = _Board(run / BOARD / phase, step)
         with _writing(self._path):
             whole = _ends_a_line(self._path)
@@ -56,10 +60,12 @@ class Recorder:
         with _writing(self._path):
             self._log.write(json.dumps(line) + "\n")
         self._board.record(step, values)
+        if self._server:
+            self._server.record(step, values)
 
     def close(self) -> None:
         """Close, though the disk be full."""
-        with closing(self._board), _writing(self._path):
+        with closing(self._board), closing(self._server) if self._server else nullcontext(), _writing(self._path):
             self._log.close()
 
 
