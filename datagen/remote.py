@@ -51,8 +51,8 @@ def render_there(service: str, spec: RenderSpec, n: int, out: str | None) -> tup
     name, target = place(out)
     with Client(service) as client:
         job = client.render(spec, n, name, target)
-        click.echo(f"{client.url} renders {n:,} sequences as {job.id}, spec {job.digest[:12]}", err=True)
         try:
+            click.echo(f"{client.url} renders {n:,} sequences as {job.id}, spec {job.digest[:12]}", err=True)
             with progress.shown("rendering") as update:
                 job = follow(client, job, update)
         except KeyboardInterrupt:
