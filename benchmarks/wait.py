@@ -15,6 +15,7 @@ from trainer.training.recording import read_log
 LIMIT = 0.03
 REAL = 266
 """Real sequences: 250 for training, 16 for validation."""
+PHASES = ("decoder", "mim", "addl", "kinematic", "gates", "joint")
 PAPER_BATCH = 4
 """Where the paper's networks are trained on a CPU; a larger one would wait as long for a longer step."""
 
@@ -40,7 +41,8 @@ def rendered(folder: Path, size: int, n: int) -> dict[str, Any]:
     """Render what a run at this size learns from; return the section `data` of its configuration."""
     stores = {name: folder / f"{name}-{size}.zarr" for name in (*PROPERTIES, "real")}
     for name in PROPERTIES:
-        run(DATAGEN, "render", "--property", name, "--size", size, "--n", n, "--out", stores[name])
+        options = ("--property", name, "--size", size, "--n", n, "--truth", "clean,mask")
+        run(DATAGEN, "render", *options, "--out", stores[name])
     run(DATAGEN, "render", "--preset", "dynamic-mnist", "--size", size, "--n", REAL, "--out", stores["real"])
     return {"synthetic": {name: str(stores[name]) for name in PROPERTIES}, "real": str(stores["real"])}
 
@@ -53,7 +55,7 @@ def shortened(fields: dict[str, Any], steps: int, batch: int | None = None) -> R
         changed = {"steps": steps, "validate_every": steps, "warmup": 0} | ({"batch": batch} if batch else {})
         return {**budget.model_dump(), **changed}
 
-    schedule = {name: short(getattr(config.schedule, name)) for name in ("decoder", "mim", "addl", "gates", "joint")}
+    schedule = {name: short(getattr(config.schedule, name)) for name in PHASES}
     changed = config.model_dump()
     changed["schedule"] |= schedule
     changed["execution"] |= {"log_every": 1, "save_every": 10 * steps}
