@@ -4,7 +4,7 @@
 #   docker build --file docker/trainer.Dockerfile --build-arg TORCH_INDEX=URL --tag stmoe-trainer:cpu .
 FROM python:3.11-slim-bookworm AS build
 
-ARG TORCH_INDEX=""
+ARG TORCH_INDEX="" EXTRAS=trainer,real,s3
 WORKDIR /src
 RUN python -m venv --without-pip /opt/venv
 ENV PATH=/opt/venv/bin:$PATH PIP_PYTHON=/opt/venv
@@ -13,7 +13,7 @@ ENV PATH=/opt/venv/bin:$PATH PIP_PYTHON=/opt/venv
 RUN pip install torch==2.13.0 --no-cache-dir --no-compile ${TORCH_INDEX:+--index-url "$TORCH_INDEX"}
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 RUN mkdir schemas datagen trainer \
-    && pip install --no-cache-dir --no-compile --constraint constraints.txt '.[trainer,real,s3]'
+    && pip install --no-cache-dir --no-compile --constraint constraints.txt ".[$EXTRAS]"
 # PyTorch's tests, and what compiling against it needs: there is no compiler in the image.
 WORKDIR /opt/venv/lib/python3.11/site-packages/torch
 RUN rm -rf test include && find bin -type f ! -name torch_shm_manager -delete

@@ -12,7 +12,7 @@ from tests.docs.test_examples import EXAMPLES
 
 SERVICE = "docs/service.md"
 """Whose commands `test_service_guide.py` runs."""
-FOREIGN = {"--build-arg", "--randomly-seed"}
+FOREIGN = {"--volume", "--build-arg", "--randomly-seed"}
 """Options in prose that belong to other programs."""
 TARGETS = frozenset(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 

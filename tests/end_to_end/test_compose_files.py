@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from datagen.service.settings import Settings
+from schemas.run import PROPERTIES
 from tests.end_to_end.stack import COMPOSE, FILES, PROFILES, ROOT
+from trainer.asking import read_fields
 
 DOCKERFILES = sorted((ROOT / "docker").glob("*.Dockerfile"))
 PUBLISHED = {"datagen", "tensorboard"}
@@ -60,9 +63,28 @@ def test_a_dask_scheduler_is_reached_by_the_renderer_alone() -> None:
 
 def test_a_trainer_that_dies_is_started_again_with_what_the_environment_says() -> None:
     trainer = services(FILES[0], TRAINER_COMMAND="fit --config /run.yaml --out '/runs/two words'")["trainer"]
-    assert trainer["restart"] == "on-failure"
+    assert trainer["restart"] == "on-failure:10"
     assert trainer["command"] == ["fit", "--config", "/run.yaml", "--out", "/runs/two words"]
     assert {volume["target"] for volume in trainer["volumes"] if not volume.get("read_only")} == {"/runs"}
+
+
+def test_several_gpus_are_a_matter_of_the_entrypoint() -> None:
+    assert services(FILES[0])["trainer"]["entrypoint"] == ["trainer"]
+    several = services(FILES[0], TRAINER_ENTRYPOINT="torchrun --nproc-per-node 4 -m trainer")["trainer"]
+    assert several["entrypoint"] == ["torchrun", "--nproc-per-node", "4", "-m", "trainer"]
+
+
+def test_every_setting_of_the_service_reaches_it_but_those_that_the_image_decides() -> None:
+    given = {name for name in services(FILES[0])["datagen"]["environment"] if name.startswith("DATAGEN_")}
+    decided = {"host", "port", "hosts", "data_root", "keys_file", "allow_anonymous"}
+    assert given == {f"DATAGEN_{name.upper()}" for name in Settings.model_fields if name not in decided}
+
+
+def test_the_stores_of_a_render_are_those_that_the_usual_run_reads() -> None:
+    script = services(FILES[0])["render"]["command"][-1]
+    data = read_fields("dynamic-mnist")["data"]
+    assert set(data["synthetic"].values()) == {f"{name}.zarr" for name in PROPERTIES}
+    assert all(name in script for name in (*PROPERTIES, f"/data/{data['real']}"))
 
 
 def test_no_secret_gets_into_an_image() -> None:
