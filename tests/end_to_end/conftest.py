@@ -15,7 +15,7 @@ from tests.trainer.tiny import PROPERTIES, tiny_fields
 
 KEY = "a key of the end-to-end tests"
 STORES = {name: f"/data/{name}.zarr" for name in (*PROPERTIES, "real")}
-JOINT_STEPS = 400
+JOINT_STEPS = 200
 """Enough to be killed among them."""
 
 
