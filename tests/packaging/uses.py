@@ -166,9 +166,9 @@ def sends_its_numbers_to_mlflow(environment: Environment, rendered: Path) -> Non
 import json, mlflow
 client = mlflow.MlflowClient()
 (run,) = client.search_runs([client.get_experiment_by_name("stmoe-synth").experiment_id])
-sent = {(m.step, m.value) for m in client.get_metric_history(run.info.run_id, "joint/loss")}
+sent = {(m.step, m.value) for m in client.get_metric_history(run.info.run_id, "joint/validation")}
 lines = [json.loads(line) for line in open("run/log.jsonl")]
-kept = {(line["step"], line["loss"]) for line in lines if line["phase"] == "joint" and "loss" in line}
+kept = {(line["step"], line["validation"]) for line in lines if line["phase"] == "joint" and "validation" in line}
 assert sent == kept and kept, (sent, kept)
 assert run.info.status == "FINISHED" and run.data.params["schedule.joint.batch"]
 """
