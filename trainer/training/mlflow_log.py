@@ -79,9 +79,8 @@ class MlflowLog:
                 self._leave(error)
 
     def _leave(self, error: Exception) -> None:
-        _log.warning(
-            "MLflow at %s failed (%s); the run goes on without", os.environ[SERVER], str(error).splitlines()[0]
-        )
+        said = str(error).partition("\n")[0]
+        _log.warning("MLflow at %s failed (%s); the run goes on without", os.environ[SERVER], said)
         self._client = None
 
 
