@@ -19,6 +19,7 @@ from trainer.data.batches import Batch
 from trainer.data.stores import FRAMES
 from trainer.models.stmoe import STMoE
 from trainer.training.checkpoint import BEST, LAST, Checkpoint, Progress, load_own, save
+from trainer.training.compiling import compiler_errors
 from trainer.training.distributed import Place
 from trainer.training.draws import Draws, draw, transformed
 from trainer.training.feeding import Feed
@@ -94,10 +95,11 @@ class Loop:
         NotFiniteError
             a loss or gradient is no number.
         InputError
-            data are damaged, or a checkpoint cannot be written.
+            data are damaged, a checkpoint cannot be written, or networks cannot be compiled.
         """
         try:
-            self._train(recorder)
+            with compiler_errors():
+                self._train(recorder)
         except InputError:
             with suppress(InputError):  # the first one is told
                 self._save(LAST)

@@ -407,3 +407,15 @@ def test_compiled_networks_learn_the_same(stores: Stores, tmp_path: Path, monkey
         assert plain.keys() == traced.keys()
         for name, tensor in plain.items():
             torch.testing.assert_close(traced[name], tensor, rtol=0, atol=1e-5)
+
+
+# PyTorch's compiler imports what PyTorch has deprecated.
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_networks_that_cannot_be_compiled_are_refused_in_one_line(stores: Stores, tmp_path: Path) -> None:
+    config = tiny_config(stores, execution={"compile": True})
+    with (
+        torch._inductor.config.patch({"cpp.cxx": (None, "no-such-compiler")}),
+        pytest.raises(InputError, match=r"execution\.compile is true.*no-such-compiler.*; install a C\+\+") as told,
+    ):
+        run(config, "decoder", tmp_path)
+    assert "\n" not in str(told.value)
