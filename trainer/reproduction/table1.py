@@ -45,7 +45,11 @@ BUDGETS: Final[dict[Scale, Budgets]] = {
         "mim-all-wide": {"decoder": {"steps": 1300}, "joint": {"steps": 2700}},
         "stmoe-id": {**_PAPERS, "joint": {"steps": 1400}},
         "stmoe-conv": {**_PAPERS, "joint": {"steps": 1300}},
-        "stmoe-kinematic": {"kinematic": {"steps": 2000}, "gates": {"steps": 200}, "joint": {"steps": 2200}},
+        "stmoe-kinematic": {
+            "kinematic": {"steps": 2000},
+            "gates": {"steps": 1500, "learning_rate": 5e-3},
+            "joint": {"steps": 1500},
+        },
     },
     "paper": {
         "mim-real": {"joint": {"steps": 100_000, "batch": 16, "learning_rate": 5e-4, "validate_every": 500}},
