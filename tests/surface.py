@@ -3,10 +3,21 @@
 import ast
 import inspect
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import click
 import pytest
+
+
+def parsed(group: click.Group, command: str, arguments: Sequence[str]) -> click.Context:
+    """
+    Return what a command of a group makes of arguments.
+
+    Within the group, as the program parses: click makes a command's help option once, with the first context's names.
+    """
+    parent = click.Context(group, **group.context_settings)
+    return group.commands[command].make_context(command, list(arguments), parent=parent)
 
 
 def names(group: click.Group, parameter: click.Parameter) -> list[str]:

@@ -30,6 +30,18 @@ def walk(name: str, group: click.Group) -> Iterator[tuple[str, click.Command]]:
             yield path, command
 
 
+def context_of(path: str, command: click.Command) -> click.Context:
+    """
+    Return a context of a command of a program as the program makes it: within the group.
+
+    click makes a command's help option once, with the names that its first context knows.
+    """
+    group = PROGRAMS[path.partition(" ")[0]]
+    parent = click.Context(group, **group.context_settings)
+    width = 10_000  # for a table's cells, which have no lines
+    return click.Context(command, parent=parent, info_name=path, max_content_width=width, terminal_width=width)
+
+
 def _program(name: str, group: click.Group) -> Iterator[str]:
     yield f"## {name}\n\n{_help(group)}"
     for path, command in walk(name, group):
@@ -41,11 +53,11 @@ def _help(command: click.Command) -> str:
 
 
 def _usage(path: str, command: click.Command) -> str:
-    return f"{path} {' '.join(command.collect_usage_pieces(click.Context(command, info_name=path)))}"
+    return f"{path} {' '.join(command.collect_usage_pieces(context_of(path, command)))}"
 
 
 def _options(path: str, command: click.Command) -> str:
-    context = click.Context(command, info_name=path, max_content_width=10_000, terminal_width=10_000)
+    context = context_of(path, command)
     rows = []
     for option in command.get_params(context):
         record = option.get_help_record(context) if isinstance(option, click.Option) else None

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 import pytest
 import yaml
@@ -18,6 +17,7 @@ from datagen.storage.engine import render_store
 from datagen.storage.sprites import built_in_digits, load_sprites, sprite_set
 from schemas.errors import InputError
 from schemas.render import RenderSpec
+from tests.surface import parsed
 
 OF_THE_COMMAND = {"n", "out", "workers", "scheduler", "service", "overwrite", "as_json"}
 """What `render` reads itself; every other option is part of the request."""
@@ -26,10 +26,8 @@ SOURCES = {"property", "preset", "spec", "sprites"}
 
 def asked(*arguments: str | Path) -> DataSet:
     """Resolve the options of `datagen render`."""
-    # Within the group, as the program parses: click makes a command's help option once, with the first context's names.
-    group = click.Context(datagen, **datagen.context_settings)
-    parsed = render.make_context("render", [str(argument) for argument in arguments], parent=group).params
-    return resolve(request_of(**{name: value for name, value in parsed.items() if name not in OF_THE_COMMAND}))
+    options = parsed(datagen, "render", [str(argument) for argument in arguments]).params
+    return resolve(request_of(**{name: value for name, value in options.items() if name not in OF_THE_COMMAND}))
 
 
 def written(path: Path, fields: Any) -> Path:

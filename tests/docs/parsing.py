@@ -8,8 +8,9 @@ from contextlib import redirect_stdout
 
 import click
 
-from docs.generators.commands import PROGRAMS, walk
+from docs.generators.commands import PROGRAMS, context_of, walk
 from tests.docs.blocks import Block
+from tests.surface import parsed
 
 OPERATORS = frozenset(";&|<>()")
 BEFORE = frozenset({"do", "then", "else", "time", "exec"})
@@ -23,8 +24,8 @@ def options() -> frozenset[str]:
     return frozenset(
         name
         for program, group in PROGRAMS.items()
-        for command in (group, *(command for _, command in walk(program, group)))
-        for parameter in command.get_params(click.Context(command))
+        for path, command in ((program, group), *walk(program, group))
+        for parameter in command.get_params(context_of(path, command))
         for name in (*parameter.opts, *parameter.secondary_opts)
     )
 
@@ -60,16 +61,14 @@ def mistake(program: str, arguments: Sequence[str], *, complete: bool = True) ->
     """
     words = [PLACEHOLDERS.get(word, word) for word in arguments if word != ELLIPSIS]
     group = PROGRAMS[program]
-    command: click.Command = group
-    if words and not words[0].startswith("-"):
-        if words[0] not in group.commands:
-            return f"{program} has no command {words[0]}"
-        command, words = group.commands[words[0]], words[1:]
-    elif not words:
+    if not words:
         return None
+    of_a_command = not words[0].startswith("-")
+    if of_a_command and words[0] not in group.commands:
+        return f"{program} has no command {words[0]}"
     try:
         with redirect_stdout(io.StringIO()):
-            command.make_context(program, words)
+            parsed(group, words[0], words[1:]) if of_a_command else group.make_context(program, words)
     except click.exceptions.Exit:  # --help and --version have said what they say
         return None
     except (click.MissingParameter, click.BadOptionUsage) as error:  # no argument, or an option without its value

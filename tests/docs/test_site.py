@@ -72,12 +72,8 @@ def test_a_page_of_the_navigation_that_is_missing_breaks_the_build(site: Path) -
     assert "'design.md' is included in the 'nav'" in done.stderr
 
 
-def test_generated_pages_are_what_the_code_says() -> None:
-    """In a process of its own, as in CI: what other tests have loaded or patched is none of the pages' business."""
-    done = subprocess.run(
-        [sys.executable, "-m", "docs.reference", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+def test_generated_pages_are_what_the_code_says(capsys: pytest.CaptureFixture[str]) -> None:
+    assert reference.main(["--check"]) == 0, capsys.readouterr().err
 
 
 def test_a_generated_page_that_differs_is_named_and_written_anew(

@@ -27,6 +27,7 @@ from tests.service.running import job_over, running
 from tests.service.test_access import KEYS, TOKENS
 from tests.service.test_renders import held
 from tests.stores import chunks_of
+from tests.surface import parsed
 from tests.waiting import wait_for
 
 PAGE = Path(web.__file__).parent / "page"
@@ -92,7 +93,7 @@ def spec_of_command(lines: str, folder: Path) -> RenderSpec:
         _, text, _, name = shlex.split(line)
         (folder / name).write_text(text)
         options = [str(folder / name) if option == name else option for option in options]
-    context = datagen.commands["render"].make_context("render", options)
+    context = parsed(datagen, "render", options)
     own = ("n", "out", "workers", "scheduler", "service", "overwrite", "as_json")
     asked = {name: value for name, value in context.params.items() if name not in own}
     return resolve(request_of(**asked)).spec
