@@ -68,7 +68,10 @@ def mistake(program: str, arguments: Sequence[str], *, complete: bool = True) ->
         return f"{program} has no command {words[0]}"
     try:
         with redirect_stdout(io.StringIO()):
-            parsed(group, words[0], words[1:]) if of_a_command else group.make_context(program, words)
+            if of_a_command:
+                parsed(group, words[0], words[1:])
+            else:
+                group.make_context(program, words)
     except click.exceptions.Exit:  # --help and --version have said what they say
         return None
     except (click.MissingParameter, click.BadOptionUsage) as error:  # no argument, or an option without its value

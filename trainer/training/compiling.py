@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from torch._dynamo.exc import TorchDynamoException
-
 from schemas.errors import InputError
 
 
@@ -20,7 +18,11 @@ def compiler_errors() -> Iterator[None]:
     """
     try:
         yield
-    except TorchDynamoException as error:
+    except RuntimeError as error:
+        from torch._dynamo.exc import TorchDynamoException  # takes a second, which runs that compile nothing should not
+
+        if not isinstance(error, TorchDynamoException):
+            raise
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise InputError(
             f"execution.compile is true, and the networks cannot be compiled: {reason}; "
