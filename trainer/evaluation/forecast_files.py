@@ -17,6 +17,7 @@ from schemas.errors import InputError
 from schemas.rain import Scaling
 from trainer.evaluation.figures import contact_sheet, moving_picture, plain_picture, require_plain
 from trainer.evaluation.forecasting import Forecasts, forecast
+from trainer.evaluation.motion_maps import Meaning, motion_maps
 from trainer.evaluation.output import require_free, written_aside
 from trainer.evaluation.panels import (
     GREY,
@@ -87,7 +88,7 @@ def write_forecasts(
         asides = [stack.enter_context(written_aside(path, overwrite=overwrite)) for path in paths]
         match kind:
             case "zarr":
-                _write_group(asides[0], blocks, frames, numbers, experts, request)
+                _write_group(asides[0], blocks, frames, numbers, network, request)
             case "npy":
                 shape = (len(numbers), request.steps, *frames.shape[1:])
                 _write_arrays(asides, blocks, shape, len(experts))
@@ -204,34 +205,37 @@ def _write_group(
     blocks: Iterator[_Block],
     frames: NewestFrames,
     numbers: range,
-    experts: Sequence[str],
+    network: STMoE,
     request: Request,
 ) -> None:
-    group = zarr.open_group(aside, mode="w", zarr_format=3)
-    count, (_, height, width) = len(numbers), frames.shape
-    images, maps = (request.steps, height, width), (request.steps, len(experts), height, width)
-    chunk = min(_block_sequences(frames), count)
-    forecasts = _array(group, "frames", (count, *images), ("time", "y", "x"), chunk, "intensity, not clipped")
-    weights = _array(group, "weights", (count, *maps), ("time", "expert", "y", "x"), chunk, "weight of each expert")
+    group, experts = zarr.open_group(aside, mode="w", zarr_format=3), list(network.experts)
+    (_, height, width), chunk = frames.shape, min(_block_sequences(frames), len(numbers))
+
+    def array(name: str, meaning: Meaning, axes: Mapping[str, int]) -> Any:
+        sizes = {**axes, "y": height, "x": width}
+        return group.create_array(
+            name,
+            shape=(len(numbers), *sizes.values()),
+            chunks=(chunk, *sizes.values()),
+            dtype="float32",
+            dimension_names=("sequence", *sizes),
+            attributes={"long_name": meaning.long_name, "units": meaning.units},
+        )
+
+    forecasts = array("frames", Meaning("intensity, not clipped", "1"), {"time": request.steps})
+    gates = {"time": request.steps, "expert": len(experts)}
+    weights = array("weights", Meaning("weight of each expert", "1"), gates)
+    motion: dict[str, Any] = {}
     for block in blocks:
-        stop = block.place + len(block.inputs)
-        forecasts[block.place : stop] = block.made.frames
-        weights[block.place : stop] = block.made.weights
+        part = slice(block.place, block.place + len(block.inputs))
+        forecasts[part] = block.made.frames
+        weights[part] = block.made.weights
+        for name, (values, meaning) in motion_maps(network, block.inputs, request.device).items():
+            if name not in motion:
+                motion[name] = array(name, meaning, {meaning.axis: 2} if meaning.axis else {})
+            motion[name][part] = values
     about: dict[str, Any] = {"source": frames.name, "first_sequence": numbers.start, **request.origin}
     if frames.scaling is not None:
         about["scaling"] = frames.scaling.model_dump(mode="json")
-    about |= {"experts": list(experts), "input_frames": frames.shape[0], "package_version": version("stmoe-synth")}
+    about |= {"experts": experts, "input_frames": frames.shape[0], "package_version": version("stmoe-synth")}
     group.attrs.update({**about, "created": datetime.now(UTC).isoformat(timespec="seconds")})
-
-
-def _array(
-    group: zarr.Group, name: str, shape: tuple[int, ...], dimensions: tuple[str, ...], chunk: int, long_name: str
-) -> Any:
-    return group.create_array(
-        name,
-        shape=shape,
-        chunks=(chunk, *shape[1:]),
-        dtype="float32",
-        dimension_names=("sequence", *dimensions),
-        attributes={"long_name": long_name, "units": "1"},
-    )

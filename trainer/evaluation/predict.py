@@ -35,8 +35,9 @@ def predict(
     .gif, .mp4 and .png show the inputs and then the forecast, clipped to [0, 1], or rain in colours with their scale; a
     second file named -gates shows which expert counts where. .npy holds the forecast alone, (sequence, time, y, x)
     float32 as the network gave it, and one named -gates the weights, (sequence, time, expert, y, x). .zarr is a group
-    with both, `frames` and `weights`. A network of one expert has no gates. The memory that .npy and .zarr take does
-    not grow with the number of sequences.
+    with both, `frames` and `weights`, and what kinematic experts estimate of the motion at the newest real frame, e.g.
+    `translation_velocity` (`trainer.evaluation.motion_maps`). A network of one expert has no gates. The memory that
+    .npy and .zarr take does not grow with the number of sequences.
 
     Parameters
     ----------
